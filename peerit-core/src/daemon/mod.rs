@@ -1,0 +1,1 @@
+//! The node served over IPC, and the client for it.

@@ -1,0 +1,30 @@
+//! Peer-to-peer file sharing as a library.
+//!
+//! The pure core (`hash`, `manifest`, `wire`, `scheduler`, `swarm`, `nat`, `tracker`) holds the
+//! rules: no socket, file, clock, thread or random source, so that every run can be repeated. What
+//! touches the world (`runtime`, `store`, `transport`, `node`, `daemon`) comes with the feature `node`,
+//! which a runtime's feature (`async-std`, the default, or `tokio`) turns on.
+
+pub mod bitfield;
+pub mod hash;
+pub mod id;
+pub mod layout;
+pub mod manifest;
+pub mod nat;
+pub mod rng;
+pub mod scheduler;
+pub mod swarm;
+pub mod time;
+pub mod tracker;
+pub mod wire;
+
+#[cfg(feature = "node")]
+pub mod daemon;
+#[cfg(feature = "node")]
+pub mod node;
+#[cfg(feature = "node")]
+pub mod runtime;
+#[cfg(feature = "node")]
+pub mod store;
+#[cfg(feature = "node")]
+pub mod transport;

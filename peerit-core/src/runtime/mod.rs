@@ -1,0 +1,107 @@
+//! What the node needs of an async runtime: tasks, timers, blocking threads and sockets.
+//!
+//! An application on another runtime implements [`Runtime`] and hands it to the node.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+/// A boxed future.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// An ordered byte stream.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
+
+/// A boxed byte stream.
+pub type BoxStream = Box<dyn ByteStream>;
+
+/// What the node needs of an async runtime.
+pub trait Runtime: Send + Sync + 'static {
+    /// Runs a future to its end in the background.
+    fn spawn(&self, future: BoxFuture<'static, ()>);
+
+    /// Resolves after `duration`. Dropping it is free.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+
+    /// Runs `job` on a thread that may block.
+    fn spawn_blocking(&self, job: Box<dyn FnOnce() + Send>);
+
+    /// Opens a TCP connection, with Nagle's algorithm off.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn connect_tcp(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>>;
+
+    /// Takes over a bound and listening socket.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn TcpListener>>;
+
+    /// Takes over a bound socket.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn UdpSocket>>;
+
+    /// Opens a connection to a Unix socket.
+    ///
+    /// # Errors
+    /// Those of the system.
+    #[cfg(unix)]
+    fn connect_unix(&self, path: std::path::PathBuf) -> BoxFuture<'_, io::Result<BoxStream>>;
+
+    /// Takes over a bound and listening Unix socket.
+    ///
+    /// # Errors
+    /// Those of the system.
+    #[cfg(unix)]
+    fn unix_listener(
+        &self,
+        listener: std::os::unix::net::UnixListener,
+    ) -> io::Result<Arc<dyn UnixListener>>;
+}
+
+/// A socket that takes TCP connections.
+pub trait TcpListener: Send + Sync {
+    /// The next connection and where it comes from. Cancel safe.
+    fn accept(&self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>>;
+
+    /// Where the socket listens.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn local_address(&self) -> io::Result<SocketAddr>;
+}
+
+/// A socket that takes connections of this machine.
+#[cfg(unix)]
+pub trait UnixListener: Send + Sync {
+    /// The next connection. Cancel safe.
+    fn accept(&self) -> BoxFuture<'_, io::Result<BoxStream>>;
+}
+
+/// A socket for datagrams.
+pub trait UdpSocket: Send + Sync {
+    /// Sends one datagram.
+    fn send_to<'a>(&'a self, datagram: &'a [u8], to: SocketAddr) -> BoxFuture<'a, io::Result<()>>;
+
+    /// The next datagram, cut to the buffer, and where it comes from. Cancel safe.
+    fn recv_from<'a>(
+        &'a self,
+        buffer: &'a mut [u8],
+    ) -> BoxFuture<'a, io::Result<(usize, SocketAddr)>>;
+
+    /// Where the socket is bound.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn local_address(&self) -> io::Result<SocketAddr>;
+}

@@ -1,0 +1,1 @@
+//! The tables of swarms, and how peers ask for them.

@@ -1,0 +1,58 @@
+//! Ordered, encrypted, authenticated byte streams between peers.
+
+use std::net::SocketAddr;
+
+use crate::id::PeerId;
+use crate::runtime::{BoxFuture, BoxStream};
+use crate::swarm::Path;
+
+/// A way to reach peers and be reached.
+///
+/// TCP with TLS 1.3 is one; QUIC on a punched path is another; tests use memory; an application may
+/// bring its own.
+pub trait Transport: Send + Sync {
+    /// Opens a connection and ends its handshake. Dropping the future gives the dial up. No
+    /// deadline of its own: the caller has one.
+    fn dial(&self, address: SocketAddr) -> BoxFuture<'_, Result<Connection, TransportError>>;
+
+    /// The next peer that dials. Cancel safe. An error ends the listening for good; what a single
+    /// peer does wrong is an error of its [`Incoming`].
+    fn accept(&self) -> BoxFuture<'_, Result<Incoming, TransportError>>;
+
+    /// The port on which peers can dial this transport; 0: none.
+    fn listen_port(&self) -> u16;
+}
+
+/// A connection whose handshake is yet to be done: await it in a task of its own, with a deadline.
+pub type Incoming = BoxFuture<'static, Result<Connection, TransportError>>;
+
+/// An open connection: both sides have proved their peer ids, everything is encrypted.
+pub struct Connection {
+    /// Who is at the other end.
+    pub peer_id: PeerId,
+    /// Its address: as dialled, or as seen.
+    pub address: SocketAddr,
+    /// How it is reached.
+    pub path: Path,
+    /// 32 bytes that both ends and nobody else know, different for every connection (RFC 5705).
+    pub binding: [u8; 32],
+    /// The bytes.
+    pub stream: BoxStream,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The system or the peer ended it.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// TLS could not be agreed on.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The peer showed no ed25519 key.
+    #[error("peer showed no ed25519 key")]
+    NoPeerId,
+    /// The transport does not listen any more.
+    #[error("transport is closed")]
+    Closed,
+}

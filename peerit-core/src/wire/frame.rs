@@ -1,0 +1,74 @@
+//! One message between peers.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::id::{ChunkIndex, Topic};
+use crate::layout::Block;
+
+/// One message between peers; see `peerit/wire/v1/wire.proto` for each field's unit and limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// First frame of the dialling side.
+    Knock {
+        /// The swarm asked for.
+        topic: Topic,
+        /// See [`crate::wire::proof`].
+        proof: [u8; 32],
+    },
+    /// First frame of the answering side.
+    Welcome {
+        /// See [`crate::wire::proof`].
+        proof: [u8; 32],
+    },
+    /// What the sender is.
+    Hello(Hello),
+    /// The chunks the sender has, in the form of [`crate::bitfield::Bitfield::to_bytes`].
+    Bitfield(Bytes),
+    /// One more chunk that the sender has.
+    Have(ChunkIndex),
+    /// Whether the sender wants anything.
+    Interest(bool),
+    /// Whether the sender serves no requests.
+    Choke(bool),
+    /// Asks for a block.
+    Request(Block),
+    /// A block; its payload follows the frame.
+    Data(Block),
+    /// Takes a request back.
+    Cancel(Block),
+    /// A request will not be served.
+    Reject(Block),
+    /// Addresses of other peers.
+    PeerExchange(Vec<SocketAddr>),
+    /// Asks for a part of the manifest.
+    ManifestRequest {
+        /// Where the part starts, in bytes.
+        offset: u32,
+        /// Its length in bytes.
+        length: u32,
+    },
+    /// A part of the manifest; its payload follows the frame.
+    ManifestData {
+        /// Where the part starts, in bytes.
+        offset: u32,
+        /// Its length in bytes.
+        length: u32,
+        /// Length of the whole in bytes.
+        total_length: u32,
+    },
+    /// A body this version does not know.
+    Unknown,
+}
+
+/// What a peer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Program and version for people.
+    pub agent: String,
+    /// TCP port on which it takes connections; 0: none.
+    pub listen_port: u16,
+    /// Chunks in the content; 0: it has no manifest yet.
+    pub chunk_count: u32,
+}

@@ -1,0 +1,5 @@
+//! Frames on a connection.
+
+mod frame;
+
+pub use frame::{Frame, Hello};
