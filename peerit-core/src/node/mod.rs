@@ -1,1 +1,33 @@
-//! The engine an application embeds.
+//! The engine an application embeds: drives the state machines with sockets, files and a clock.
+//!
+//! [`Node::builder`] starts one. [`Node::share`] and [`Node::download`] give [`Share`] handles. Each
+//! share is one task that owns its swarm's state machine (`share_task`, `swarm_driver`); each
+//! connection is one task that turns bytes into events and actions into bytes (`connection`); disk
+//! and hashing run on blocking threads (`workers`).
+
+mod accept;
+mod announcer;
+mod builder;
+mod clock;
+mod connection;
+mod context;
+mod error;
+mod handle;
+mod input;
+mod interfaces;
+mod manifest_fetch;
+mod options;
+mod share;
+mod share_task;
+mod status;
+mod swarm_driver;
+mod tracker_service;
+mod workers;
+
+pub use builder::NodeBuilder;
+pub use error::{NodeError, ShareError};
+pub use handle::Node;
+pub use options::{DownloadOptions, ProgressFn, SeedOptions, ShareOptions};
+pub use share::Share;
+pub use status::{PeerStatus, ShareState, ShareStatus};
+pub use tracker_service::{TrackerService, TrackerServiceConfig};

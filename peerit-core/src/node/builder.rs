@@ -1,0 +1,153 @@
+//! How a node is started.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::thread::available_parallelism;
+
+use super::announcer::Announcer;
+use super::clock::Clock;
+use super::context::{Context, Shares};
+use super::error::NodeError;
+use super::tracker_service::{TrackerService, TrackerServiceConfig};
+use super::workers::Workers;
+use super::{Node, accept};
+use crate::runtime::{self, Runtime};
+use crate::transport::{Identity, TcpTransport, Transport};
+
+/// Reads for uploads that run at once: enough to keep a solid-state disk's queue busy.
+const READERS: usize = 8;
+/// How often a free port is sought that is free for TCP and UDP.
+const PORT_TRIES: usize = 16;
+
+/// How a node is started; see [`Node::builder`].
+#[must_use = "a builder does nothing until it is started"]
+pub struct NodeBuilder {
+    listen: SocketAddr,
+    identity: Option<Identity>,
+    runtime: Option<Arc<dyn Runtime>>,
+    transport: Option<(Arc<dyn Transport>, Identity)>,
+    agent: String,
+    embedded_tracker: Option<SocketAddr>,
+}
+
+impl NodeBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            identity: None,
+            runtime: None,
+            transport: None,
+            agent: concat!("peerit/", env!("CARGO_PKG_VERSION")).to_owned(),
+            embedded_tracker: None,
+        }
+    }
+
+    /// Where peers can dial this node (TCP), and its datagrams come from (UDP). Default: any free
+    /// port on all interfaces.
+    pub fn listen(mut self, listen: SocketAddr) -> Self {
+        self.listen = listen;
+        self
+    }
+
+    /// Who this node is. Default: somebody new.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// What runs the node's tasks. Default: async-std if that feature is on, else the tokio runtime
+    /// that [`NodeBuilder::start`] is awaited in.
+    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// What carries connections, instead of TCP and TLS, and the identity it proves.
+    pub fn transport(mut self, transport: Arc<dyn Transport>, identity: Identity) -> Self {
+        self.transport = Some((transport, identity));
+        self
+    }
+
+    /// Program and version that peers are told; at most 64 bytes. Default: `peerit/` and the version of this crate.
+    pub fn agent(mut self, agent: impl Into<String>) -> Self {
+        self.agent = agent.into();
+        self
+    }
+
+    /// Runs a tracker on this address (UDP and TCP), for shares that name none. Default: no.
+    pub fn embedded_tracker(mut self, listen: SocketAddr) -> Self {
+        self.embedded_tracker = Some(listen);
+        self
+    }
+
+    /// Binds the sockets and starts the node's tasks. Waits for neither network nor disk.
+    ///
+    /// # Errors
+    /// When there is no runtime or no randomness, or a port is taken.
+    pub async fn start(self) -> Result<Node, NodeError> {
+        let runtime = self.runtime.or_else(runtime::current).ok_or(NodeError::NoRuntime)?;
+        let (transport, identity, udp) = match self.transport {
+            Some((transport, identity)) => (transport, identity, bind_udp(self.listen, 0)?),
+            None => {
+                let identity = self.identity.map_or_else(Identity::generate, Ok)?;
+                let (transport, udp) = bind(&runtime, &identity, self.listen)?;
+                (transport, identity, udp)
+            }
+        };
+        let listen_error = |source| NodeError::Listen { address: self.listen, source };
+        let udp = runtime.udp_socket(udp).map_err(listen_error)?;
+        let tracker = match self.embedded_tracker {
+            Some(listen) => Some(start_tracker(&runtime, listen)?),
+            None => None,
+        };
+        let peer_id = identity.peer_id();
+        let cores = available_parallelism().map_or(1, usize::from);
+        let context = Arc::new(Context {
+            announcer: Announcer::start(Arc::clone(&runtime), udp, peer_id, getrandom::u64()?),
+            transport,
+            peer_id,
+            agent: self.agent,
+            clock: Clock::start(),
+            tracker,
+            checkers: Workers::new(Arc::clone(&runtime), cores),
+            readers: Workers::new(Arc::clone(&runtime), READERS),
+            shares: Mutex::new(Shares::default()),
+            runtime,
+        });
+        let (closing, shut_down) = async_channel::bounded(1);
+        context.runtime.spawn(Box::pin(accept::run(Arc::clone(&context), shut_down)));
+        Ok(Node::new(context, closing))
+    }
+}
+
+/// TCP and UDP on the same number, so that what the tracker sees of one serves the other.
+fn bind(
+    runtime: &Arc<dyn Runtime>,
+    identity: &Identity,
+    listen: SocketAddr,
+) -> Result<(Arc<dyn Transport>, UdpSocket), NodeError> {
+    let mut tries = if listen.port() == 0 { PORT_TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let tcp = TcpTransport::bind(Arc::clone(runtime), identity, listen)?;
+        match bind_udp(listen, tcp.listen_port()) {
+            Ok(udp) => return Ok((Arc::new(tcp), udp)),
+            Err(error) if tries == 0 => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
+
+fn bind_udp(listen: SocketAddr, port: u16) -> Result<UdpSocket, NodeError> {
+    let address = SocketAddr::new(listen.ip(), port);
+    UdpSocket::bind(address).map_err(|source| NodeError::Listen { address, source })
+}
+
+fn start_tracker(
+    runtime: &Arc<dyn Runtime>,
+    listen: SocketAddr,
+) -> Result<TrackerService, NodeError> {
+    let config = TrackerServiceConfig { listen, ..TrackerServiceConfig::default() };
+    TrackerService::start(Arc::clone(runtime), config)
+        .map_err(|source| NodeError::Listen { address: listen, source })
+}

@@ -1,0 +1,101 @@
+//! What all tasks of a node share.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::announcer::Announcer;
+use super::clock::Clock;
+use super::share::Share;
+use super::tracker_service::TrackerService;
+use super::workers::Workers;
+use crate::id::{ContentId, PeerId, SwarmKey, Topic};
+use crate::runtime::Runtime;
+use crate::swarm;
+use crate::transport::{HandshakeError, PeerStream, Transport, dial_swarm};
+use crate::wire::Hello;
+
+/// How long a dial and its handshake may take: a TCP SYN is repeated after 1, 3 and 7 s (RFC 6298).
+pub(crate) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(crate) struct Context {
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) peer_id: PeerId,
+    pub(crate) agent: String,
+    pub(crate) clock: Clock,
+    pub(crate) announcer: Announcer,
+    pub(crate) tracker: Option<TrackerService>,
+    /// Hash and write: bounded by the cores.
+    pub(crate) checkers: Workers,
+    /// Read for uploads: bounded by what a disk can queue.
+    pub(crate) readers: Workers,
+    pub(crate) shares: Mutex<Shares>,
+}
+
+/// The shares of a node.
+#[derive(Default)]
+pub(crate) struct Shares {
+    /// In the order of adding.
+    pub(crate) all: Vec<Share>,
+    /// Those that take part in their swarms, by what a dialling peer asks for.
+    pub(crate) answering: BTreeMap<Topic, Share>,
+    pub(crate) closed: bool,
+}
+
+impl Context {
+    pub(crate) fn shares(&self) -> MutexGuard<'_, Shares> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn listen_port(&self) -> u16 {
+        self.transport.listen_port()
+    }
+
+    pub(crate) fn hello(&self, chunk_count: u32) -> Hello {
+        Hello { agent: self.agent.clone(), listen_port: self.listen_port(), chunk_count }
+    }
+
+    pub(crate) fn swarm_config(&self) -> swarm::Config {
+        swarm::Config {
+            agent: self.agent.clone(),
+            listen_port: self.listen_port(),
+            ..swarm::Config::default()
+        }
+    }
+
+    /// A seed that no peer can guess. Without randomness from the system the clock must do: the
+    /// seed breaks ties, it protects nothing.
+    pub(crate) fn random_seed(&self) -> u64 {
+        getrandom::u64().unwrap_or_else(|_| self.clock.now().since_origin().as_nanos() as u64)
+    }
+
+    /// Opens a connection to a peer of a swarm. No deadline of its own.
+    pub(crate) async fn dial(
+        &self,
+        address: SocketAddr,
+        content_id: ContentId,
+    ) -> Result<PeerStream, HandshakeError> {
+        let connection = self.transport.dial(address).await?;
+        dial_swarm(connection, self.peer_id, content_id).await
+    }
+
+    /// From now on peers that dial may take part in this share.
+    pub(crate) fn answer(&self, share: &Share) {
+        self.shares().answering.insert(share.content_id().topic(), share.clone());
+    }
+
+    pub(crate) fn stop_answering(&self, share: &Share) {
+        self.shares().answering.remove(&share.content_id().topic());
+    }
+
+    /// The share that a dialling peer asks for.
+    pub(crate) fn answering(&self, topic: &Topic) -> Option<Share> {
+        self.shares().answering.get(topic).cloned()
+    }
+
+    pub(crate) fn swarm_key(&self, topic: &Topic) -> Option<SwarmKey> {
+        self.answering(topic).map(|share| share.content_id().swarm_key())
+    }
+}

@@ -1,0 +1,232 @@
+//! The node as an application holds it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_channel::Sender;
+
+use super::builder::NodeBuilder;
+use super::context::Context;
+use super::error::NodeError;
+use super::interfaces::reachable_addresses;
+use super::options::{DownloadOptions, SeedOptions, ShareOptions};
+use super::share::Share;
+use super::share_task::{Origin, ShareTask};
+use crate::id::{ContentId, PeerId};
+use crate::manifest::{Link, Manifest};
+use crate::store::{CreateOptions, OpenOptions, create_manifest};
+
+/// Seeds and downloads content. Cheap to clone; the work goes on in tasks of the runtime until
+/// [`Node::shutdown`].
+#[derive(Clone)]
+pub struct Node {
+    context: Arc<Context>,
+    closing: Sender<()>,
+}
+
+impl Node {
+    /// How a node is started.
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder::new()
+    }
+
+    pub(crate) fn new(context: Arc<Context>, closing: Sender<()>) -> Self {
+        Self { context, closing }
+    }
+
+    /// Makes the manifest of a file or folder (each byte is read once, hashed on all cores) and seeds it where it
+    /// is. The files are never written to. Not cancel safe: a dropped call hashes to its end for nothing.
+    ///
+    /// # Errors
+    /// When the content cannot be read, or holds what a manifest cannot describe.
+    pub async fn share(
+        &self,
+        path: impl Into<PathBuf>,
+        options: ShareOptions,
+    ) -> Result<Share, NodeError> {
+        let path = absolute(path.into())?;
+        let manifest = self.create_manifest(path.clone(), &options).await?;
+        let folder = parent(&path)?;
+        let open = OpenOptions { vouched: true, ..open_origin(folder, options.stamp) };
+        self.add(Origin::Manifest(manifest), open, Vec::new(), false)
+    }
+
+    /// Seeds content of which there is a manifest already: what does not match it fails the share.
+    /// `path` is the file or folder. Returns at once; the check goes on in the background.
+    ///
+    /// # Errors
+    /// When `path` is in no folder, or the node is shutting down.
+    pub async fn seed(
+        &self,
+        manifest: Manifest,
+        path: impl Into<PathBuf>,
+        options: SeedOptions,
+    ) -> Result<Share, NodeError> {
+        let folder = parent(&absolute(path.into())?)?;
+        let open = open_origin(folder, options.stamp);
+        self.add(Origin::Manifest(manifest), open, Vec::new(), options.paused)
+    }
+
+    /// Fetches content into `folder`, and seeds it. What is there already is checked and used. Returns at once, see
+    /// [`Share::completed`]. A content that the node has already is not added twice.
+    ///
+    /// # Errors
+    /// When the node is shutting down.
+    pub async fn download(
+        &self,
+        manifest: Manifest,
+        folder: impl Into<PathBuf>,
+        options: DownloadOptions,
+    ) -> Result<Share, NodeError> {
+        self.add_download(Origin::Manifest(manifest), folder.into(), options)
+    }
+
+    /// As [`Node::download`], but asks peers for the manifest first.
+    ///
+    /// # Errors
+    /// When the node is shutting down.
+    pub async fn download_link(
+        &self,
+        link: Link,
+        folder: impl Into<PathBuf>,
+        options: DownloadOptions,
+    ) -> Result<Share, NodeError> {
+        self.add_download(Origin::Link(link), folder.into(), options)
+    }
+
+    /// All shares, in the order of adding.
+    #[must_use]
+    pub fn shares(&self) -> Vec<Share> {
+        self.context.shares().all.clone()
+    }
+
+    /// The share of a content.
+    #[must_use]
+    pub fn find(&self, content_id: ContentId) -> Option<Share> {
+        self.context.shares().all.iter().find(|share| share.content_id() == content_id).cloned()
+    }
+
+    /// Who this node is.
+    #[must_use]
+    pub fn peer_id(&self) -> PeerId {
+        self.context.peer_id
+    }
+
+    /// The port on which peers can dial this node; 0: none.
+    #[must_use]
+    pub fn listen_port(&self) -> u16 {
+        self.context.listen_port()
+    }
+
+    /// Where the embedded tracker is bound.
+    #[must_use]
+    pub fn tracker_address(&self) -> Option<SocketAddr> {
+        self.context.tracker.as_ref().map(super::TrackerService::local_address)
+    }
+
+    /// Stops all shares, makes what they have durable, tells the trackers, closes the sockets. The
+    /// handles that are left do nothing any more. Cancel safe: a second call goes on.
+    pub async fn shutdown(&self) {
+        let shares = {
+            let mut shares = self.context.shares();
+            shares.closed = true;
+            shares.all.clone()
+        };
+        for share in shares {
+            share.remove().await;
+        }
+        self.closing.close();
+        self.context.announcer.shutdown().await;
+        if let Some(tracker) = &self.context.tracker {
+            tracker.shutdown().await;
+        }
+    }
+
+    async fn create_manifest(
+        &self,
+        path: PathBuf,
+        options: &ShareOptions,
+    ) -> Result<Manifest, NodeError> {
+        let create = CreateOptions {
+            chunk_length: options.chunk_length,
+            hash_algorithm: options.hash_algorithm,
+            trackers: self.trackers(&options.trackers),
+            ..CreateOptions::default()
+        };
+        let progress = options.progress.clone();
+        let created = self.context.checkers.run(move || {
+            create_manifest(&path, &create, &|done, total| {
+                if let Some(progress) = &progress {
+                    progress(done, total);
+                }
+            })
+        });
+        Ok(created.await.ok_or(NodeError::ShutDown)??)
+    }
+
+    /// The trackers asked for, or else the embedded one at this machine's addresses.
+    fn trackers(&self, wanted: &[String]) -> Vec<String> {
+        match self.tracker_address() {
+            Some(bound) if wanted.is_empty() => {
+                reachable_addresses(bound).iter().map(SocketAddr::to_string).collect()
+            }
+            _ => wanted.to_vec(),
+        }
+    }
+
+    fn add_download(
+        &self,
+        origin: Origin,
+        folder: PathBuf,
+        options: DownloadOptions,
+    ) -> Result<Share, NodeError> {
+        let open = OpenOptions {
+            folder: absolute(folder)?,
+            overwrite: options.overwrite,
+            origin: false,
+            vouched: false,
+            stamp: options.stamp,
+        };
+        self.add(origin, open, options.peers, options.paused)
+    }
+
+    fn add(
+        &self,
+        origin: Origin,
+        open: OpenOptions,
+        peers: Vec<SocketAddr>,
+        paused: bool,
+    ) -> Result<Share, NodeError> {
+        let (content_id, manifest) = match &origin {
+            Origin::Manifest(manifest) => (manifest.content_id(), Some(manifest)),
+            Origin::Link(link) => (link.content_id, None),
+        };
+        let mut shares = self.context.shares();
+        if shares.closed {
+            return Err(NodeError::ShutDown);
+        }
+        if let Some(share) = shares.all.iter().find(|share| share.content_id() == content_id) {
+            return Ok(share.clone());
+        }
+        let runtime = Arc::clone(&self.context.runtime);
+        let (share, inputs) = Share::new(content_id, manifest, open.folder.clone(), runtime);
+        shares.all.push(share.clone());
+        let context = Arc::clone(&self.context);
+        let task = ShareTask { context, share: share.clone(), inputs, origin, peers, open, paused };
+        self.context.runtime.spawn(Box::pin(task.run()));
+        Ok(share)
+    }
+}
+
+fn open_origin(folder: PathBuf, stamp: Option<PathBuf>) -> OpenOptions {
+    OpenOptions { folder, overwrite: false, origin: true, vouched: false, stamp }
+}
+
+fn absolute(path: PathBuf) -> Result<PathBuf, NodeError> {
+    std::path::absolute(&path).map_err(|_| NodeError::NoFolder(path))
+}
+
+fn parent(path: &Path) -> Result<PathBuf, NodeError> {
+    path.parent().map(Path::to_owned).ok_or_else(|| NodeError::NoFolder(path.to_owned()))
+}

@@ -1,0 +1,29 @@
+//! What the task of a share is told.
+
+use async_channel::Sender;
+
+use crate::store::StoreError;
+use crate::swarm::{Direction, Event};
+use crate::transport::PeerStream;
+
+/// What the task of a share is told: by connections, workers, the tracker and the share's handles.
+pub(crate) enum Input {
+    /// Something the swarm's state machine must know.
+    Swarm(Event),
+    /// A connection is open and both sides have proved that they know the manifest.
+    Opened { stream: Box<PeerStream>, direction: Direction },
+    /// Content could not be read or written.
+    StoreFailed(StoreError),
+    /// The files are final.
+    Finished,
+    /// A handle wants something; `done` is answered once it is so.
+    Command { command: Command, done: Sender<()> },
+}
+
+/// What a handle can want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Pause,
+    Resume,
+    Stop,
+}

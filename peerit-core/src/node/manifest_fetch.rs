@@ -1,0 +1,124 @@
+//! Fetches the manifest of a link from peers.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_channel::Receiver;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt, select_biased};
+
+use super::context::Context;
+use crate::id::ContentId;
+use crate::layout::BLOCK_LENGTH_MAX;
+use crate::manifest::{Link, MANIFEST_LENGTH_MAX, Manifest};
+use crate::runtime::timeout;
+use crate::transport::PeerStream;
+use crate::wire::{Frame, Hello};
+
+/// Peers asked at the same time. Each may hold one manifest of 64 MiB in memory: 256 MiB at most.
+const PEERS_AT_ONCE: usize = 4;
+/// How long one peer has for the whole manifest: 64 MiB at 1 MiB/s.
+const PEER_TIMEOUT: Duration = Duration::from_secs(64);
+/// Time until a peer that failed is asked again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(15);
+/// Addresses remembered; more than a tracker gives in many answers.
+const ADDRESSES_MAX: usize = 256;
+
+/// Asks peers until one sends bytes whose BLAKE3 is the content id. Cancel safe: dropping it closes
+/// the connections.
+pub(crate) async fn fetch_manifest(
+    context: &Context,
+    link: &Link,
+    found: &Receiver<Vec<SocketAddr>>,
+    first: &[SocketAddr],
+) -> Manifest {
+    let mut known: BTreeSet<SocketAddr> = first.iter().copied().collect();
+    let mut waiting: Vec<SocketAddr> = first.to_vec();
+    let mut asking = FuturesUnordered::new();
+    let mut retry = context.runtime.sleep(RETRY_INTERVAL).fuse();
+    loop {
+        while asking.len() < PEERS_AT_ONCE {
+            let Some(address) = waiting.pop() else { break };
+            asking.push(ask_peer(context, link.content_id, address));
+        }
+        select_biased! {
+            info = asking.select_next_some() => {
+                let manifest = info.and_then(|info| accept(link, info));
+                if let Some(manifest) = manifest {
+                    return manifest;
+                }
+            }
+            addresses = found.recv().fuse() => {
+                let Ok(addresses) = addresses else { std::future::pending().await };
+                for address in addresses {
+                    if known.len() < ADDRESSES_MAX && known.insert(address) {
+                        waiting.push(address);
+                    }
+                }
+            }
+            () = retry => {
+                retry = context.runtime.sleep(RETRY_INTERVAL).fuse();
+                if asking.is_empty() {
+                    waiting = known.iter().copied().collect();
+                }
+            }
+        }
+    }
+}
+
+fn accept(link: &Link, info: Bytes) -> Option<Manifest> {
+    Manifest::from_info_bytes(info, link.content_id, link.trackers.clone())
+        .inspect_err(|error| log::warn!("a peer sent a manifest that is none: {error}"))
+        .ok()
+}
+
+async fn ask_peer(context: &Context, content_id: ContentId, address: SocketAddr) -> Option<Bytes> {
+    let answer = timeout(&*context.runtime, PEER_TIMEOUT, async {
+        let stream = context.dial(address, content_id).await.ok()?;
+        receive_manifest(stream, context.hello(0)).await
+    });
+    let info = answer.await.flatten();
+    if info.is_none() {
+        log::debug!("{address} did not give the manifest");
+    }
+    info
+}
+
+/// Asks part after part; `None` when the peer ends the connection or breaks the rules.
+async fn receive_manifest(stream: PeerStream, hello: Hello) -> Option<Bytes> {
+    let (mut reader, mut writer) = stream.split();
+    writer.send(&Frame::Hello(hello)).await.ok()?;
+    let mut info = BytesMut::new();
+    let mut total = None;
+    while total.is_none_or(|total| info.len() < total) {
+        let offset = u32::try_from(info.len()).ok()?;
+        let left = total.map_or(BLOCK_LENGTH_MAX as usize, |total| total - info.len());
+        let length = BLOCK_LENGTH_MAX.min(u32::try_from(left).ok()?);
+        writer.send(&Frame::ManifestRequest { offset, length }).await.ok()?;
+        writer.flush().await.ok()?;
+        let (said_total, part) = next_part(&mut reader, offset).await?;
+        if said_total > MANIFEST_LENGTH_MAX || total.is_some_and(|total| total != said_total) {
+            return None;
+        }
+        total = Some(said_total);
+        info.extend_from_slice(&part);
+    }
+    (Some(info.len()) == total).then(|| info.freeze())
+}
+
+/// The next part of the manifest; other frames are of no interest yet.
+async fn next_part(
+    reader: &mut crate::transport::FrameReader,
+    expected: u32,
+) -> Option<(usize, Bytes)> {
+    loop {
+        if let (Frame::ManifestData { offset, total_length, .. }, Some(part)) =
+            reader.next().await.ok()??
+        {
+            let due = offset == expected && !part.is_empty();
+            return due.then_some((total_length as usize, part));
+        }
+    }
+}

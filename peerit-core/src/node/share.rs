@@ -1,0 +1,198 @@
+//! A handle on one share of a node.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use event_listener::Event;
+use futures_util::{Stream, stream};
+
+use super::error::ShareError;
+use super::input::{Command, Input};
+use super::status::{ShareState, ShareStatus};
+use crate::id::ContentId;
+use crate::manifest::{Link, Manifest};
+use crate::runtime::Runtime;
+
+/// Time between two items of [`Share::progress`]: ten a second look smooth and cost nothing.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Inputs that wait for a share's task. A block in each is 256 KiB, so at most 16 MiB wait here.
+const INPUTS_MAX: usize = 64;
+
+/// A handle on one share: content that a node seeds or downloads. Cheap to clone.
+#[derive(Clone)]
+pub struct Share(Arc<Inner>);
+
+struct Inner {
+    content_id: ContentId,
+    folder: PathBuf,
+    runtime: Arc<dyn Runtime>,
+    manifest: OnceLock<Manifest>,
+    state: Mutex<State>,
+    changed: Event,
+    inputs: Sender<Input>,
+}
+
+struct State {
+    status: ShareStatus,
+    ended: bool,
+}
+
+impl Share {
+    pub(crate) fn new(
+        content_id: ContentId,
+        manifest: Option<&Manifest>,
+        folder: PathBuf,
+        runtime: Arc<dyn Runtime>,
+    ) -> (Self, Receiver<Input>) {
+        let (inputs, receiver) = async_channel::bounded(INPUTS_MAX);
+        let status = ShareStatus::new(content_id, folder.clone(), ShareState::Checking);
+        let share = Self(Arc::new(Inner {
+            content_id,
+            folder,
+            runtime,
+            manifest: OnceLock::new(),
+            state: Mutex::new(State { status, ended: false }),
+            changed: Event::new(),
+            inputs,
+        }));
+        if let Some(manifest) = manifest {
+            share.know(manifest);
+        }
+        (share, receiver)
+    }
+
+    /// Names the content.
+    #[must_use]
+    pub fn content_id(&self) -> ContentId {
+        self.0.content_id
+    }
+
+    /// The manifest, once it is known: at once, unless the share began with a link.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.0.manifest.get()
+    }
+
+    /// The folder in which the content is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    /// What to hand to others: the content id and the manifest's trackers.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        Link {
+            content_id: self.content_id(),
+            trackers: self.manifest().map(|manifest| manifest.trackers().to_vec()).unwrap_or_default(),
+        }
+    }
+
+    /// What the share is doing now, at most 100 ms old. Never waits for disk or network.
+    #[must_use]
+    pub fn status(&self) -> ShareStatus {
+        self.state().status.clone()
+    }
+
+    /// The status again and again, ten times a second; ends when the share is removed or the node
+    /// shuts down. Dropping the stream is free.
+    pub fn progress(&self) -> impl Stream<Item = ShareStatus> + Send + Unpin + use<> {
+        Box::pin(stream::unfold((self.clone(), true), |(share, first)| async move {
+            if !first {
+                share.0.runtime.sleep(PROGRESS_INTERVAL).await;
+            }
+            let status = {
+                let state = share.state();
+                (!state.ended).then(|| state.status.clone())
+            };
+            status.map(|status| (status, (share, false)))
+        }))
+    }
+
+    /// Resolves once every chunk is verified and stored. Cancel safe.
+    ///
+    /// # Errors
+    /// When the share fails (it may be resumed, and awaited again) or is removed before.
+    pub async fn completed(&self) -> Result<(), ShareError> {
+        loop {
+            let changed = self.0.changed.listen();
+            {
+                let state = self.state();
+                if state.status.is_complete() {
+                    return Ok(());
+                } else if state.status.state == ShareState::Failed {
+                    return Err(ShareError::Store(state.status.reason.clone()));
+                } else if state.ended {
+                    return Err(ShareError::Removed);
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Stops all traffic; what is verified is made durable. Resolves when it is done. Cancel safe: the share pauses all
+    /// the same.
+    pub async fn pause(&self) {
+        self.command(Command::Pause).await;
+    }
+
+    /// Takes part again, also after a failure. Resolves when the share has begun. Cancel safe.
+    pub async fn resume(&self) {
+        self.command(Command::Resume).await;
+    }
+
+    /// Takes the share out of the node; files stay as they are. Resolves once nothing touches them
+    /// any more. Cancel safe: the share is removed all the same.
+    pub async fn remove(&self) {
+        self.command(Command::Stop).await;
+        loop {
+            let changed = self.0.changed.listen();
+            if self.state().ended {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    async fn command(&self, command: Command) {
+        let (done, wait) = async_channel::bounded(1);
+        if self.0.inputs.send(Input::Command { command, done }).await.is_ok() {
+            // Fails when the share ends before it answers: then there is nothing to wait for.
+            let _ = wait.recv().await;
+        }
+    }
+
+    /// Where the share's task takes its inputs from.
+    pub(crate) fn inputs(&self) -> &Sender<Input> {
+        &self.0.inputs
+    }
+
+    pub(crate) fn know(&self, manifest: &Manifest) {
+        let known = self.0.manifest.get_or_init(|| manifest.clone());
+        self.update(|status| {
+            status.name = known.name().to_owned();
+            status.total = known.layout().length();
+            status.path = self.0.folder.join(known.name());
+        });
+    }
+
+    pub(crate) fn update(&self, change: impl FnOnce(&mut ShareStatus)) {
+        change(&mut self.state().status);
+        self.0.changed.notify(usize::MAX);
+    }
+
+    /// The share's task is over.
+    pub(crate) fn end(&self) {
+        self.state().ended = true;
+        self.0.inputs.close();
+        self.0.changed.notify(usize::MAX);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

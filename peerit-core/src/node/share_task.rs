@@ -1,0 +1,159 @@
+//! The life of a share: manifest, check, swarm; after a failure again when the user resumes.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+
+use async_channel::Receiver;
+use futures_util::{FutureExt, select_biased};
+
+use super::context::Context;
+use super::error::ShareError;
+use super::input::{Command, Input};
+use super::manifest_fetch::fetch_manifest;
+use super::share::Share;
+use super::status::ShareState;
+use super::swarm_driver::SwarmDriver;
+use crate::bitfield::Bitfield;
+use crate::id::ContentId;
+use crate::manifest::{Link, Manifest};
+use crate::store::{FileStore, OpenOptions, StoreError};
+
+/// Owns everything of one share but its handles.
+pub(crate) struct ShareTask {
+    pub(crate) context: Arc<Context>,
+    pub(crate) share: Share,
+    pub(crate) inputs: Receiver<Input>,
+    pub(crate) origin: Origin,
+    pub(crate) peers: Vec<SocketAddr>,
+    pub(crate) open: OpenOptions,
+    pub(crate) paused: bool,
+}
+
+/// What a share starts from.
+pub(crate) enum Origin {
+    Manifest(Manifest),
+    Link(Link),
+}
+
+/// The user wants no more of the share.
+struct Stopped;
+
+impl ShareTask {
+    /// Runs until the share is removed.
+    pub(crate) async fn run(mut self) {
+        loop {
+            match self.take_part().await {
+                Ok(Stopped) => break,
+                Err(error) => {
+                    log::warn!("{}: {error}", self.share.content_id());
+                    self.share.update(|status| {
+                        status.state = ShareState::Failed;
+                        status.reason = error.to_string();
+                        status.peers.clear();
+                        status.download_rate = 0;
+                        status.upload_rate = 0;
+                    });
+                }
+            }
+            if self.wait_for_resume().await.is_err() {
+                break;
+            }
+        }
+        self.share.end();
+    }
+
+    async fn take_part(&mut self) -> Result<Stopped, ShareError> {
+        let Ok(manifest) = self.manifest().await else { return Ok(Stopped) };
+        self.enter(ShareState::Checking);
+        let opening = open(&self.context, &self.share, &manifest, &self.open);
+        let Ok(opened) = unless_stopped(&self.inputs, &mut self.paused, opening).await else {
+            return Ok(Stopped);
+        };
+        let (store, held) = opened?;
+        if self.open.origin && !held.is_full() {
+            return Err(ShareError::Changed(self.share.status().path));
+        }
+        let driver = SwarmDriver::new(self, manifest, Arc::new(store), held);
+        driver.run().await.map(|()| Stopped)
+    }
+
+    /// The manifest; asked of peers the first time when there is only a link.
+    async fn manifest(&mut self) -> Result<Manifest, Stopped> {
+        let link = match &self.origin {
+            Origin::Manifest(manifest) => return Ok(manifest.clone()),
+            Origin::Link(link) => link.clone(),
+        };
+        self.enter(ShareState::FetchingManifest);
+        let context = Arc::clone(&self.context);
+        let topic = link.content_id.topic();
+        let found = context.announcer.join(topic, &link.trackers, context.listen_port(), false);
+        let fetching = fetch_manifest(&context, &link, &found, &self.peers);
+        let fetched = unless_stopped(&self.inputs, &mut self.paused, fetching).await;
+        context.announcer.leave(topic);
+        let manifest = fetched?;
+        self.share.know(&manifest);
+        self.origin = Origin::Manifest(manifest.clone());
+        Ok(manifest)
+    }
+
+    fn enter(&self, state: ShareState) {
+        self.share.update(|status| {
+            status.state = state;
+            status.reason.clear();
+        });
+    }
+
+    async fn wait_for_resume(&mut self) -> Result<(), Stopped> {
+        while let Ok(input) = self.inputs.recv().await {
+            match input {
+                Input::Command { command: Command::Stop, .. } => return Err(Stopped),
+                Input::Command { command: Command::Resume, .. } => {
+                    self.paused = false;
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        Err(Stopped)
+    }
+}
+
+/// Awaits `work`, answering the share's handles meanwhile: what has no traffic yet is paused by
+/// remembering it.
+async fn unless_stopped<T>(
+    inputs: &Receiver<Input>,
+    paused: &mut bool,
+    work: impl Future<Output = T>,
+) -> Result<T, Stopped> {
+    let mut work = pin!(work.fuse());
+    loop {
+        select_biased! {
+            done = work => return Ok(done),
+            input = inputs.recv().fuse() => match input {
+                Ok(Input::Command { command: Command::Stop, .. }) | Err(_) => return Err(Stopped),
+                Ok(Input::Command { command, .. }) => *paused = command == Command::Pause,
+                // Connections are not expected yet.
+                Ok(_) => {}
+            },
+        }
+    }
+}
+
+/// Opens the files on a thread that may block.
+async fn open(
+    context: &Context,
+    share: &Share,
+    manifest: &Manifest,
+    options: &OpenOptions,
+) -> Result<(FileStore, Bitfield), StoreError> {
+    let (share, manifest, options) = (share.clone(), manifest.clone(), options.clone());
+    let opened = context.checkers.run(move || {
+        FileStore::open(&manifest, options, &|checked| {
+            share.update(|status| status.verified = checked);
+        })
+    });
+    opened.await.unwrap_or_else(|| Err(StoreError::panicked()))
+}

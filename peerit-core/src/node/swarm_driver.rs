@@ -1,0 +1,340 @@
+//! Drives one swarm's state machine: sockets, disk and clock on one side, events and actions on the
+//! other. One task owns it all.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender, TrySendError};
+use futures_util::{FutureExt, select_biased};
+
+use super::connection::{self, Outgoing};
+use super::context::{Context, DIAL_TIMEOUT};
+use super::error::ShareError;
+use super::input::{Command, Input};
+use super::share::Share;
+use super::share_task::ShareTask;
+use super::status::ShareState;
+use crate::bitfield::Bitfield;
+use crate::id::PeerKey;
+use crate::layout::CHUNK_COUNT_MAX;
+use crate::manifest::Manifest;
+use crate::runtime::{BoxFuture, timeout};
+use crate::store::Store;
+use crate::swarm::{Action, Direction, Event, Swarm};
+use crate::time::Timestamp;
+use crate::transport::PeerStream;
+
+/// Frames that may wait for one connection: a Have for each chunk, and some requests. About 5 MiB
+/// at most; a peer so slow that more would wait is disconnected.
+const OUTGOING_MAX: usize = CHUNK_COUNT_MAX as usize + 8_192;
+/// Least time between two looks at the swarm for its handles.
+const STATUS_INTERVAL: Duration = Duration::from_millis(100);
+/// Most time between two such looks: rates fall also when nothing happens.
+const STATUS_INTERVAL_IDLE: Duration = Duration::from_secs(1);
+
+/// One share taking part in its swarm.
+pub(crate) struct SwarmDriver<'a> {
+    context: Arc<Context>,
+    share: Share,
+    inputs: &'a Receiver<Input>,
+    paused: &'a mut bool,
+    swarm: Swarm,
+    source: connection::Source,
+    connections: BTreeMap<PeerKey, Sender<Outgoing>>,
+    next_peer: u32,
+    /// The files are final: what was downloaded may be called complete.
+    finished: bool,
+    published: Timestamp,
+}
+
+/// The user wants no more of the share.
+pub(crate) struct Stopped;
+
+impl<'a> SwarmDriver<'a> {
+    pub(crate) fn new(
+        task: &'a mut ShareTask,
+        manifest: Manifest,
+        store: Arc<dyn Store>,
+        held: Bitfield,
+    ) -> Self {
+        let context = Arc::clone(&task.context);
+        let (config, seed) = (context.swarm_config(), context.random_seed());
+        let mut swarm = Swarm::new(config, manifest.layout(), held, context.peer_id, seed);
+        let now = context.clock.now();
+        swarm.handle_event(now, Event::AddressesFound { addresses: task.peers.clone() });
+        if task.paused {
+            swarm.handle_event(now, Event::Pause);
+        }
+        let source = connection::Source {
+            manifest,
+            store,
+            readers: context.readers.clone(),
+            inputs: task.share.inputs().clone(),
+        };
+        Self {
+            context,
+            share: task.share.clone(),
+            inputs: &task.inputs,
+            paused: &mut task.paused,
+            swarm,
+            source,
+            connections: BTreeMap::new(),
+            next_peer: 0,
+            finished: false,
+            published: Timestamp::ZERO,
+        }
+    }
+
+    /// Takes part until the user stops it (`Ok`) or the content cannot be read or written.
+    pub(crate) async fn run(mut self) -> Result<Stopped, ShareError> {
+        let topic = self.share.content_id().topic();
+        let trackers = self.source.manifest.trackers();
+        let (port, seed) = (self.context.listen_port(), self.swarm.is_complete());
+        let found = self.context.announcer.join(topic, trackers, port, seed);
+        self.context.runtime.spawn(Box::pin(forward(found, self.source.inputs.clone())));
+        self.context.answer(&self.share);
+        if self.swarm.is_complete() {
+            self.finish();
+        }
+        let ended = self.drive().await;
+        self.context.stop_answering(&self.share);
+        self.context.announcer.leave(topic);
+        self.connections.clear();
+        self.sync().await;
+        ended
+    }
+
+    async fn drive(&mut self) -> Result<Stopped, ShareError> {
+        let mut timer = Timer::default();
+        loop {
+            self.act();
+            self.publish_when_due();
+            let wake = self.swarm.poll_timeout().into_iter().chain(self.next_publish()).min();
+            let mut input = match self.inputs.try_recv() {
+                Ok(input) => Some(input),
+                Err(_) => select_biased! {
+                    input = self.inputs.recv().fuse() => input.ok(),
+                    () = timer.wait(&self.context, wake).fuse() => None,
+                },
+            };
+            let now = self.context.clock.now();
+            if self.swarm.poll_timeout().is_some_and(|due| due <= now) {
+                self.swarm.handle_timeout(now);
+            }
+            while let Some(next) = input {
+                if let Some(stopped) = self.handle(now, next).await? {
+                    return Ok(stopped);
+                }
+                input = self.inputs.try_recv().ok();
+            }
+        }
+    }
+
+    async fn handle(&mut self, now: Timestamp, input: Input) -> Result<Option<Stopped>, ShareError> {
+        match input {
+            Input::Swarm(event) => {
+                if let Event::Disconnected { peer } = event {
+                    self.connections.remove(&peer);
+                }
+                self.swarm.handle_event(now, event);
+            }
+            Input::Opened { stream, direction } => self.open(now, *stream, direction),
+            Input::StoreFailed(error) => return Err(error.into()),
+            Input::Finished => {
+                self.finished = true;
+                self.publish();
+            }
+            Input::Command { command: Command::Stop, .. } => return Ok(Some(Stopped)),
+            Input::Command { command, done } => {
+                *self.paused = command == Command::Pause;
+                let event = if *self.paused { Event::Pause } else { Event::Resume };
+                self.swarm.handle_event(now, event);
+                self.act();
+                if *self.paused {
+                    self.sync().await;
+                }
+                self.publish();
+                drop(done);
+            }
+        }
+        Ok(None)
+    }
+
+    fn open(&mut self, now: Timestamp, stream: PeerStream, direction: Direction) {
+        let peer = PeerKey(self.next_peer);
+        self.next_peer += 1;
+        let event = Event::Connected {
+            peer,
+            id: stream.peer_id,
+            address: stream.address,
+            direction,
+            path: stream.path,
+        };
+        let (outgoing, receiver) = async_channel::bounded(OUTGOING_MAX);
+        self.connections.insert(peer, outgoing);
+        let run = connection::run(peer, stream, receiver, self.source.clone());
+        self.context.runtime.spawn(Box::pin(run));
+        self.swarm.handle_event(now, event);
+    }
+
+    /// Does what the swarm wants done.
+    fn act(&mut self) {
+        while let Some(action) = self.swarm.poll() {
+            match action {
+                Action::Dial { address } => self.dial(address),
+                Action::Disconnect { peer, reason } => {
+                    log::debug!("disconnecting peer {}: {reason:?}", peer.0);
+                    self.connections.remove(&peer);
+                }
+                Action::Send { peer, frame } => self.send(peer, Outgoing::Frame(frame)),
+                Action::SendBlock { peer, block } => self.send(peer, Outgoing::Block(block)),
+                Action::SendManifest { peer, offset, length } => {
+                    self.send(peer, Outgoing::Manifest { offset, length });
+                }
+                Action::VerifyChunk { chunk, blocks } => self.verify(chunk, blocks),
+                Action::Completed => {
+                    self.context.announcer.completed(self.share.content_id().topic());
+                    self.finish();
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, peer: PeerKey, outgoing: Outgoing) {
+        let Some(connection) = self.connections.get(&peer) else { return };
+        if let Err(TrySendError::Full(_)) = connection.try_send(outgoing) {
+            log::debug!("peer {} reads too slowly", peer.0);
+            self.connections.remove(&peer);
+        }
+    }
+
+    fn dial(&self, address: std::net::SocketAddr) {
+        let context = Arc::clone(&self.context);
+        let (inputs, content_id) = (self.source.inputs.clone(), self.share.content_id());
+        self.context.runtime.spawn(Box::pin(async move {
+            let dialled = timeout(&*context.runtime, DIAL_TIMEOUT, context.dial(address, content_id));
+            let input = match dialled.await {
+                Some(Ok(stream)) => {
+                    Input::Opened { stream: Box::new(stream), direction: Direction::Dialled }
+                }
+                failed => {
+                    let why = failed.map(|result| result.err().map(|error| error.to_string()));
+                    log::debug!("dialling {address}: {}", why.flatten().unwrap_or("timeout".into()));
+                    Input::Swarm(Event::DialFailed { address })
+                }
+            };
+            // Fails when the share has ended: then nobody needs to know.
+            let _ = inputs.send(input).await;
+        }));
+    }
+
+    /// Hashes and stores a chunk on a worker; the answer comes back as an input.
+    fn verify(&self, chunk: crate::id::ChunkIndex, blocks: Vec<bytes::Bytes>) {
+        let source = self.source.clone();
+        self.context.checkers.submit(move || {
+            let input = if source.manifest.matches(chunk, &blocks) {
+                let start = source.manifest.layout().chunk_start(chunk);
+                match source.store.write_chunk(chunk, start, &blocks) {
+                    Ok(()) => Input::Swarm(Event::ChunkStored { chunk, blocks }),
+                    Err(error) => Input::StoreFailed(error),
+                }
+            } else {
+                Input::Swarm(Event::ChunkCorrupt { chunk, blocks })
+            };
+            // Fails when the share has ended: a restart finds the chunk on disk.
+            let _ = source.inputs.send_blocking(input);
+        });
+    }
+
+    /// Everything is stored: makes the files final, then says so.
+    fn finish(&self) {
+        let source = self.source.clone();
+        self.context.checkers.submit(move || {
+            let input = match source.store.finish() {
+                Ok(()) => Input::Finished,
+                Err(error) => Input::StoreFailed(error),
+            };
+            let _ = source.inputs.send_blocking(input);
+        });
+    }
+
+    /// Makes what was stored durable; a failure only costs a check at the next start.
+    async fn sync(&self) {
+        let store = Arc::clone(&self.source.store);
+        if let Some(Err(error)) = self.context.checkers.run(move || store.sync()).await {
+            log::warn!("{}: not made durable: {error}", self.share.content_id());
+        }
+    }
+
+    fn next_publish(&self) -> Option<Timestamp> {
+        (!self.connections.is_empty()).then_some(self.published + STATUS_INTERVAL_IDLE)
+    }
+
+    fn publish_when_due(&mut self) {
+        if self.context.clock.now() - self.published >= STATUS_INTERVAL {
+            self.publish();
+        }
+    }
+
+    /// Shows the swarm to the share's handles.
+    fn publish(&mut self) {
+        let now = self.context.clock.now();
+        self.published = now;
+        let (swarm, context) = (&self.swarm, &self.context);
+        let state = match (*self.paused, self.finished) {
+            (true, _) => ShareState::Paused,
+            (false, true) => ShareState::Seeding,
+            (false, false) => ShareState::Downloading,
+        };
+        let verified = verified_bytes(swarm.have(), &self.source.manifest);
+        self.share.update(|status| {
+            status.state = state;
+            status.verified = verified;
+            status.download_rate = swarm.download_rate(now);
+            status.upload_rate = swarm.upload_rate(now);
+            status.downloaded = swarm.downloaded();
+            status.uploaded = swarm.uploaded();
+            status.peers = swarm.peers(now);
+            status.trackers = context.announcer.status(status.content_id.topic());
+        });
+    }
+}
+
+/// Hands the addresses that trackers find to the share's task.
+async fn forward(found: Receiver<Vec<std::net::SocketAddr>>, inputs: Sender<Input>) {
+    while let Ok(addresses) = found.recv().await {
+        if inputs.send(Input::Swarm(Event::AddressesFound { addresses })).await.is_err() {
+            break;
+        }
+    }
+}
+
+fn verified_bytes(have: &Bitfield, manifest: &Manifest) -> u64 {
+    let layout = manifest.layout();
+    let full = u64::from(have.count()) * u64::from(layout.chunk_length());
+    let last = layout.chunks().next_back().filter(|&last| have.contains(last));
+    let short = last.map_or(0, |last| layout.chunk_length() - layout.length_of(last));
+    full - u64::from(short)
+}
+
+/// One timer that is set anew only when it must ring earlier: a swarm's deadline moves with every
+/// event, a system timer should not.
+#[derive(Default)]
+struct Timer {
+    set: Option<(Timestamp, BoxFuture<'static, ()>)>,
+}
+
+impl Timer {
+    /// Resolves at `due` or before; never when there is nothing to wait for. Cancel safe.
+    async fn wait(&mut self, context: &Context, due: Option<Timestamp>) {
+        let Some(due) = due else { return std::future::pending().await };
+        if self.set.as_ref().is_none_or(|(set, _)| *set > due) {
+            self.set = Some((due, context.runtime.sleep(context.clock.until(due))));
+        }
+        if let Some((_, sleep)) = &mut self.set {
+            sleep.await;
+        }
+        self.set = None;
+    }
+}

@@ -1,0 +1,74 @@
+//! Blocking work (disk, hashing) on a bounded number of threads.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::runtime::Runtime;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Runs jobs on at most `limit` blocking threads of the runtime at a time, first come, first served.
+///
+/// The queue is not bounded here: what submits jobs is (by its memory for partial chunks, by its
+/// upload slots).
+#[derive(Clone)]
+pub(crate) struct Workers {
+    runtime: Arc<dyn Runtime>,
+    limit: usize,
+    queue: Arc<Mutex<Queue>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    active: usize,
+    waiting: VecDeque<Job>,
+}
+
+impl Workers {
+    pub(crate) fn new(runtime: Arc<dyn Runtime>, limit: usize) -> Self {
+        Self { runtime, limit, queue: Arc::default() }
+    }
+
+    /// Queues `job`; returns at once.
+    pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.push_back(Box::new(job));
+        if queue.active < self.limit {
+            queue.active += 1;
+            let jobs = Arc::clone(&self.queue);
+            self.runtime.spawn_blocking(Box::new(move || drain(&jobs)));
+        }
+    }
+
+    /// Runs `job` and hands its result back; `None` when it panicked.
+    ///
+    /// Dropping the future does not stop the job.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = async_channel::bounded(1);
+        self.submit(move || {
+            // Nobody waits for it any more if this fails.
+            let _ = sender.try_send(job());
+        });
+        receiver.recv().await.ok()
+    }
+}
+
+fn drain(queue: &Mutex<Queue>) {
+    loop {
+        let job = {
+            let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(job) = queue.waiting.pop_front() else {
+                queue.active -= 1;
+                return;
+            };
+            job
+        };
+        // A job that panics must not take the thread's place in the count with it.
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+            log::error!("a blocking job panicked");
+        }
+    }
+}
