@@ -62,6 +62,8 @@ impl ShareTask {
                 break;
             }
         }
+        let content_id = self.share.content_id();
+        self.context.shares().all.retain(|share| share.content_id() != content_id);
         self.share.end();
     }
 

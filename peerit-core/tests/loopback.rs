@@ -1,0 +1,242 @@
+//! Real nodes on loopback: sockets, TLS, files and tracker, in one process.
+
+#![cfg(feature = "async-std")]
+#![allow(missing_docs)]
+
+mod support;
+
+use futures_lite::future::block_on;
+use peerit_core::node::{DownloadOptions, ShareOptions, ShareState};
+use support::*;
+
+#[test]
+fn a_folder_reaches_two_nodes_through_a_tracker() {
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("album");
+        write(&content.join("big.bin"), &noise(5 << 20));
+        write(&content.join("empty"), b"");
+        write(&content.join("deep/er/naïve ☃.txt"), b"snow");
+        for index in 0..300 {
+            write(&content.join(format!("small/{index}")), &noise(index * 11));
+        }
+        let seed = with_tracker().start().await.unwrap();
+        let (_, manifest) = share(&seed, &content).await;
+
+        let (one, other) = (loopback().start().await.unwrap(), loopback().start().await.unwrap());
+        let (first, second) = (temp.path().join("first"), temp.path().join("second"));
+        let options = DownloadOptions::default;
+        let first_copy = one.download(manifest.clone(), &first, options()).await.unwrap();
+        let second_copy = other.download(manifest, &second, options()).await.unwrap();
+        complete(&first_copy).await;
+        complete(&second_copy).await;
+
+        assert_eq!(tree(&first.join("album")), tree(&content));
+        assert_eq!(tree(&second), tree(&first), "nothing but the content is left in the folder");
+        for node in [one, other, seed] {
+            node.shutdown().await;
+        }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn programs_stay_executable() {
+    use std::os::unix::fs::PermissionsExt;
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let tool = temp.path().join("tool");
+        write(&tool, b"#!/bin/sh\n");
+        std::fs::set_permissions(&tool, PermissionsExt::from_mode(0o755)).unwrap();
+        let seed = loopback().start().await.unwrap();
+        let (_, manifest) = share(&seed, &tool).await;
+        let node = loopback().start().await.unwrap();
+        let copy =
+            node.download(manifest, temp.path().join("copy"), from_nodes(&[&seed])).await.unwrap();
+        complete(&copy).await;
+        let mode = std::fs::metadata(temp.path().join("copy/tool")).unwrap().permissions().mode();
+        assert_ne!(mode & 0o111, 0);
+    });
+}
+
+#[test]
+fn a_leech_serves_when_the_seed_is_gone() {
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("film.mkv");
+        write(&content, &noise(3 << 20));
+        let seed = loopback().start().await.unwrap();
+        let (_, manifest) = share(&seed, &content).await;
+        let (one, other) = (loopback().start().await.unwrap(), loopback().start().await.unwrap());
+        let first = one
+            .download(manifest.clone(), temp.path().join("first"), from_nodes(&[&seed]))
+            .await
+            .unwrap();
+        complete(&first).await;
+        seed.shutdown().await;
+        let second = other
+            .download(manifest, temp.path().join("second"), from_nodes(&[&one]))
+            .await
+            .unwrap();
+        complete(&second).await;
+        assert_eq!(tree(&temp.path().join("second")), tree(&temp.path().join("first")));
+    });
+}
+
+#[test]
+fn a_link_is_enough() {
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("film.mkv");
+        write(&content, &noise(3 << 20));
+        let seed = with_tracker().start().await.unwrap();
+        let (shared, manifest) = share(&seed, &content).await;
+        let node = loopback().start().await.unwrap();
+        let link = shared.link().to_string().parse().unwrap();
+        let folder = temp.path().join("copy");
+        let copy = node.download_link(link, &folder, DownloadOptions::default()).await.unwrap();
+        complete(&copy).await;
+        assert_eq!(copy.manifest().unwrap().info_bytes(), manifest.info_bytes());
+        assert_eq!(std::fs::read(folder.join("film.mkv")).unwrap(), noise(3 << 20));
+    });
+}
+
+#[test]
+fn a_seed_whose_file_changed_is_banned_and_named() {
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let (good, bad) = (temp.path().join("good/film.mkv"), temp.path().join("bad/film.mkv"));
+        write(&good, &noise(3 << 20));
+        write(&bad, &noise(3 << 20));
+        let (honest, liar) = (loopback().start().await.unwrap(), loopback().start().await.unwrap());
+        let (_, manifest) = share(&honest, &good).await;
+        share(&liar, &bad).await;
+        let mut flipped = noise(3 << 20);
+        flipped[1_234_567] ^= 1;
+        std::fs::write(&bad, flipped).unwrap();
+
+        let node = loopback().start().await.unwrap();
+        let folder = temp.path().join("copy");
+        let copy =
+            node.download(manifest.clone(), &folder, from_nodes(&[&liar])).await.unwrap();
+        let status =
+            until(&copy, |status| status.peers.iter().any(|peer| peer.banned.is_some())).await;
+        let banned = status.peers.iter().find(|peer| peer.banned.is_some()).unwrap();
+        assert_eq!(banned.peer_id, liar.peer_id());
+        assert_eq!(banned.banned.as_deref(), Some("sent corrupt chunk 18"));
+
+        // The other one dials us.
+        honest.find(manifest.content_id()).unwrap().remove().await;
+        let mut options = peerit_core::node::DownloadOptions::default();
+        options.peers = vec![address(&node)];
+        honest.download(manifest, temp.path().join("good"), options).await.unwrap();
+        complete(&copy).await;
+        assert_eq!(std::fs::read(folder.join("film.mkv")).unwrap(), noise(3 << 20));
+    });
+}
+
+#[test]
+fn what_is_there_already_is_used() {
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("film.mkv");
+        write(&content, &noise(3 << 20));
+        let seed = loopback().start().await.unwrap();
+        let (_, manifest) = share(&seed, &content).await;
+        let node = loopback().start().await.unwrap();
+        write(&temp.path().join("copy/film.mkv"), &noise(3 << 20));
+        let copy = node
+            .download(manifest, temp.path().join("copy"), DownloadOptions::default())
+            .await
+            .unwrap();
+        complete(&copy).await;
+        assert_eq!(copy.status().downloaded, 0);
+    });
+}
+
+#[test]
+fn what_is_not_ours_is_not_overwritten() {
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("film.mkv");
+        write(&content, &noise(1 << 20));
+        let seed = loopback().start().await.unwrap();
+        let (_, manifest) = share(&seed, &content).await;
+        let node = loopback().start().await.unwrap();
+        let (folder, theirs) = (temp.path().join("copy"), temp.path().join("copy/film.mkv"));
+        write(&theirs, b"my holidays");
+        let copy =
+            node.download(manifest.clone(), &folder, from_nodes(&[&seed])).await.unwrap();
+        assert!(copy.completed().await.is_err());
+        assert_eq!(copy.status().state, ShareState::Failed);
+        assert_eq!(std::fs::read(&theirs).unwrap(), b"my holidays");
+
+        copy.remove().await;
+        let options = DownloadOptions { overwrite: true, ..from_nodes(&[&seed]) };
+        let copy = node.download(manifest, &folder, options).await.unwrap();
+        complete(&copy).await;
+        assert_eq!(std::fs::read(&theirs).unwrap(), noise(1 << 20));
+    });
+}
+
+#[test]
+fn a_file_that_vanishes_fails_the_share_and_nothing_else() {
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let (gone, stays) = (temp.path().join("gone.bin"), temp.path().join("stays.bin"));
+        write(&gone, &noise(1 << 20));
+        write(&stays, &noise(1 << 20));
+        let seed = loopback().start().await.unwrap();
+        let (gone_share, gone_manifest) = share(&seed, &gone).await;
+        let (_, stays_manifest) = share(&seed, &stays).await;
+        std::fs::remove_file(&gone).unwrap();
+
+        let node = loopback().start().await.unwrap();
+        let options = || from_nodes(&[&seed]);
+        node.download(gone_manifest, temp.path().join("copy"), options()).await.unwrap();
+        let copy =
+            node.download(stays_manifest, temp.path().join("copy"), options()).await.unwrap();
+        complete(&copy).await;
+        let failed = until(&gone_share, |status| status.state == ShareState::Failed).await;
+        assert!(failed.reason.contains("gone.bin"), "{}", failed.reason);
+    });
+}
+
+#[test]
+fn a_paused_share_has_no_peers_and_goes_on_when_resumed() {
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("film.mkv");
+        write(&content, &noise(2 << 20));
+        let seed = loopback().start().await.unwrap();
+        let (_, manifest) = share(&seed, &content).await;
+        let node = loopback().start().await.unwrap();
+        let options = DownloadOptions { paused: true, ..from_nodes(&[&seed]) };
+        let copy = node.download(manifest, temp.path().join("copy"), options).await.unwrap();
+        let paused = until(&copy, |status| status.state == ShareState::Paused).await;
+        assert_eq!((paused.verified, paused.peers.len()), (0, 0));
+        copy.resume().await;
+        complete(&copy).await;
+        copy.pause().await;
+        assert_eq!(copy.status().state, ShareState::Paused);
+        assert!(copy.status().is_complete());
+    });
+}
+
+#[test]
+fn sha1_content_travels_too() {
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("old.iso");
+        write(&content, &noise(1 << 20));
+        let seed = loopback().start().await.unwrap();
+        let hash_algorithm = peerit_core::hash::HashAlgorithm::Sha1;
+        let options = ShareOptions { hash_algorithm, ..ShareOptions::default() };
+        let shared = seed.share(&content, options).await.unwrap();
+        let node = loopback().start().await.unwrap();
+        let manifest = shared.manifest().unwrap().clone();
+        let copy =
+            node.download(manifest, temp.path().join("copy"), from_nodes(&[&seed])).await.unwrap();
+        complete(&copy).await;
+    });
+}

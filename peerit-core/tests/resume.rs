@@ -1,0 +1,56 @@
+//! A download that is interrupted goes on where it was.
+
+#![cfg(feature = "async-std")]
+#![allow(missing_docs)]
+
+mod support;
+#[path = "support/stalling.rs"]
+mod stalling;
+
+use std::sync::Arc;
+
+use futures_lite::future::block_on;
+use peerit_core::transport::Identity;
+use stalling::StallingTransport;
+use support::*;
+
+#[test]
+fn verified_chunks_are_not_fetched_again() {
+    block_on(async {
+        const LENGTH: usize = 8 << 20;
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("film.mkv");
+        write(&content, &noise(LENGTH));
+        let seed = loopback().start().await.unwrap();
+        let (_, manifest) = share(&seed, &content).await;
+        let folder = temp.path().join("copy");
+
+        let identity = Identity::generate().unwrap();
+        let stalling = Arc::new(StallingTransport::new(&identity, LENGTH / 3));
+        let node = loopback().transport(stalling, identity).start().await.unwrap();
+        let copy = node.download(manifest.clone(), &folder, from_nodes(&[&seed])).await.unwrap();
+        // All but the chunk that was under way when the peer fell silent, and frame headers.
+        let stored = LENGTH / 3 - (128 << 10);
+        let verified = until(&copy, |status| status.verified >= stored as u64).await.verified;
+        // Dropped as a crash would drop it: no shutdown.
+        drop(copy);
+        let marker = temp.path().join("copy/film.mkv.peerit-partial");
+        assert!(marker.exists());
+        let crashed = temp.path().join("crashed");
+        copy_folder(&folder, &crashed);
+
+        let node = loopback().start().await.unwrap();
+        let copy = node.download(manifest, &crashed, from_nodes(&[&seed])).await.unwrap();
+        complete(&copy).await;
+        assert!(copy.status().downloaded <= LENGTH as u64 - verified);
+        assert_eq!(std::fs::read(crashed.join("film.mkv")).unwrap(), noise(LENGTH));
+        assert!(!crashed.join("film.mkv.peerit-partial").exists());
+    });
+}
+
+/// The files as a killed process leaves them.
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    for (path, bytes) in tree(from) {
+        write(&to.join(path), &bytes);
+    }
+}

@@ -1,0 +1,100 @@
+//! What the end-to-end tests share: nodes on loopback, content in temporary folders.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_lite::{FutureExt, StreamExt};
+use peerit_core::manifest::Manifest;
+use peerit_core::node::{DownloadOptions, Node, NodeBuilder, Share, ShareOptions, ShareStatus};
+use peerit_core::rng::Rng;
+
+/// Long enough for the slowest machine; a test that works never waits for it.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A node on loopback that knows no tracker of its own.
+pub fn loopback() -> NodeBuilder {
+    Node::builder().listen(([127, 0, 0, 1], 0).into())
+}
+
+/// A node on loopback with a tracker for what it shares.
+pub fn with_tracker() -> NodeBuilder {
+    loopback().embedded_tracker(([127, 0, 0, 1], 0).into())
+}
+
+/// Bytes that are the same at every run.
+pub fn noise(length: usize) -> Vec<u8> {
+    let mut rng = Rng::from_seed(length as u64);
+    (0..length.div_ceil(8)).flat_map(|_| rng.next_u64().to_le_bytes()).take(length).collect()
+}
+
+/// Writes a file and the folders above it.
+pub fn write(path: &Path, content: &[u8]) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, content).unwrap();
+}
+
+/// Shares `path`; gives the handle and what others need.
+pub async fn share(node: &Node, path: &Path) -> (Share, Manifest) {
+    let share = node.share(path, ShareOptions::default()).await.unwrap();
+    let manifest = share.manifest().unwrap().clone();
+    (share, manifest)
+}
+
+/// Downloads without a tracker, from these nodes only.
+pub fn from_nodes(nodes: &[&Node]) -> DownloadOptions {
+    DownloadOptions { peers: nodes.iter().map(|node| address(node)).collect(), ..Default::default() }
+}
+
+/// Where a node can be dialled.
+pub fn address(node: &Node) -> SocketAddr {
+    ([127, 0, 0, 1], node.listen_port()).into()
+}
+
+/// Waits until the share is complete.
+pub async fn complete(share: &Share) {
+    let deadline = async {
+        async_io_sleep(DEADLINE).await;
+        panic!("not complete in time: {:?}", share.status());
+    };
+    share.completed().or(deadline).await.unwrap();
+}
+
+/// Waits until the share looks as wanted.
+pub async fn until(share: &Share, wanted: impl Fn(&ShareStatus) -> bool) -> ShareStatus {
+    let mut progress = share.progress();
+    let reached = async {
+        while let Some(status) = progress.next().await {
+            if wanted(&status) {
+                return status;
+            }
+        }
+        panic!("the share ended first: {:?}", share.status());
+    };
+    let deadline = async {
+        async_io_sleep(DEADLINE).await;
+        panic!("did not come to pass: {:?}", share.status());
+    };
+    reached.or(deadline).await
+}
+
+async fn async_io_sleep(duration: Duration) {
+    peerit_core::runtime::current().unwrap().sleep(duration).await;
+}
+
+/// All files below a folder with their bytes, sorted.
+pub fn tree(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = walkdir::WalkDir::new(folder)
+        .into_iter()
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| {
+            let path = entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            (path, std::fs::read(entry.path()).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
