@@ -44,7 +44,7 @@ impl EnvelopeFields {
             web_seeds: envelope.web_seeds,
             comment: envelope.comment,
             created_unix_s: envelope.created_unix_s,
-            publication: envelope.publication.map(Publication::from_proto).transpose()?,
+            publication: envelope.publication.as_ref().map(Publication::from_proto).transpose()?,
         })
     }
 
@@ -74,7 +74,7 @@ impl EnvelopeFields {
 }
 
 impl Publication {
-    fn from_proto(publication: proto::Publication) -> Result<Self, ManifestError> {
+    fn from_proto(publication: &proto::Publication) -> Result<Self, ManifestError> {
         Ok(Self {
             publisher: key("publication.publisher", &publication.publisher)?,
             sequence: publication.sequence,

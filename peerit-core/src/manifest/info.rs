@@ -91,7 +91,7 @@ pub(super) fn decode_without_digests(
     bytes: Bytes,
 ) -> Result<(proto::Info, Layout, HashAlgorithm), ManifestError> {
     check_counts(&bytes)?;
-    let info = proto::Info::decode(bytes).map_err(super::malformed)?;
+    let info = proto::Info::decode(bytes).map_err(|error| super::malformed(&error))?;
     check_component(&info.name)
         .map_err(|fault| ManifestError::path("name".to_owned(), &info.name, fault))?;
     check_paths(&info)?;

@@ -88,8 +88,8 @@ impl Manifest {
         }
         envelope::check_counts(bytes)?;
         // Copied once; the info and its digests are parts of the copy.
-        let mut envelope =
-            proto::Envelope::decode(Bytes::copy_from_slice(bytes)).map_err(malformed)?;
+        let mut envelope = proto::Envelope::decode(Bytes::copy_from_slice(bytes))
+            .map_err(|error| malformed(&error))?;
         let info = std::mem::take(&mut envelope.info);
         if info.is_empty() {
             return Err(ManifestError::Missing { field: "info" });
@@ -275,6 +275,6 @@ impl Manifest {
     }
 }
 
-fn malformed(error: peerit_proto::DecodeError) -> ManifestError {
+fn malformed(error: &peerit_proto::DecodeError) -> ManifestError {
     ManifestError::Malformed(error.to_string())
 }
