@@ -39,7 +39,7 @@ impl Scheduler {
         if peer.forget_withdrawn(block) || self.release(key, block).is_none() {
             return;
         }
-        if let Some(peer) = self.peers.get_mut(&key) {
+        if let Some(peer) = self.peers.get_mut(&key).filter(|peer| peer.has.contains(block.chunk)) {
             peer.refused.insert(block.chunk);
             peer.wanted.remove(block.chunk);
         }

@@ -1,7 +1,9 @@
 //! What a peer does when nothing is left to ask for.
 
+use std::time::Duration;
+
 use super::Scheduler;
-use crate::id::{ChunkIndex, PeerKey};
+use crate::id::PeerKey;
 use crate::layout::{BLOCK_LENGTH_MAX, Block};
 use crate::time::Timestamp;
 
@@ -18,8 +20,6 @@ impl Scheduler {
 
     /// Asks a peer with nothing else to do for the block that would otherwise come last, when it
     /// would come sooner from this peer. The first arrival wins, the other request is cancelled.
-    ///
-    /// A block that is overdue is expected to take as long again as it is late.
     pub(super) fn duplicate(&self, key: PeerKey) -> Option<Block> {
         let peer = self.peers.get(&key).filter(|peer| !peer.pipeline.is_snubbed())?;
         if !self.is_endgame() {
@@ -27,23 +27,32 @@ impl Scheduler {
         }
         let with_this = peer.outstanding_bytes + u64::from(BLOCK_LENGTH_MAX);
         let own_wait = peer.pipeline.time_for(with_this, &self.config);
-        let wait = |expected: Timestamp| (expected - self.now).max(self.now - expected);
         self.requests
             .slowest(self.config.endgame_scan)
-            .filter(|&(expected, holder, block)| {
-                holder != key
-                    && wait(expected) > own_wait
-                    && peer.serves(block.chunk)
-                    && self.may_be_duplicated(block)
+            .filter(|&(_, holder, block)| {
+                holder != key && peer.serves(block.chunk) && self.may_be_duplicated(block)
             })
-            .max_by_key(|&(expected, ..)| wait(expected))
-            .map(|(_, _, block)| block)
+            .map(|(expected, holder, block)| (self.wait_for(holder, expected), block))
+            .filter(|&(wait, _)| wait > own_wait)
+            .max_by_key(|&(wait, _)| wait)
+            .map(|(_, block)| block)
+    }
+
+    /// How long a request will still take: what was expected when it was sent, or less if the peer
+    /// has turned out to be faster. One that is overdue takes as long again as it is late.
+    fn wait_for(&self, holder: PeerKey, expected: Timestamp) -> Duration {
+        if expected <= self.now {
+            return self.now - expected;
+        }
+        let all = self
+            .peers
+            .get(&holder)
+            .map(|peer| peer.pipeline.time_for(peer.outstanding_bytes, &self.config));
+        all.map_or(expected - self.now, |all| all.min(expected - self.now))
     }
 
     fn may_be_duplicated(&self, block: Block) -> bool {
-        let shared = |chunk: ChunkIndex| {
-            self.partials.get(chunk).is_some_and(|partial| partial.source.is_none())
-        };
-        self.requests.holders(block).count() < HOLDERS_MAX && shared(block.chunk)
+        let shared = self.partials.get(block.chunk).is_some_and(|begun| begun.source.is_none());
+        shared && self.requests.holders(block).count() < HOLDERS_MAX
     }
 }

@@ -88,6 +88,8 @@ pub struct Scheduler {
     single_source: BTreeSet<ChunkIndex>,
     /// Peers to be asked for more, each once.
     ready: VecDeque<PeerKey>,
+    /// The same for snubbed peers: they get what all others leave.
+    ready_last: VecDeque<PeerKey>,
     /// Peers with room in the pipeline and nothing to ask for, though they have what we lack.
     idle: BTreeSet<PeerKey>,
     look_again_at: Option<Timestamp>,
@@ -120,6 +122,7 @@ impl Scheduler {
             requests: Requests::default(),
             single_source: BTreeSet::new(),
             ready: VecDeque::new(),
+            ready_last: VecDeque::new(),
             idle: BTreeSet::new(),
             look_again_at: None,
             actions: VecDeque::new(),
@@ -166,7 +169,7 @@ impl Scheduler {
     /// so several events handed in before a drain cost one decision.
     pub fn poll(&mut self) -> Option<Action> {
         while self.actions.is_empty() {
-            let peer = self.ready.pop_front()?;
+            let peer = self.ready.pop_front().or_else(|| self.ready_last.pop_front())?;
             self.fill(peer);
         }
         self.actions.pop_front()

@@ -168,6 +168,16 @@ impl Partial {
         self.source.is_none_or(|source| source == peer)
     }
 
+    #[cfg(test)]
+    pub(super) fn has(&self, block: Block) -> bool {
+        self.blocks[(block.offset / BLOCK_LENGTH_MAX) as usize].is_some()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_free(&self, block: Block) -> bool {
+        self.free & 1 << (block.offset / BLOCK_LENGTH_MAX) != 0
+    }
+
     /// How many blocks are neither here nor asked for.
     pub(super) fn free_count(&self) -> u32 {
         self.free.count_ones()

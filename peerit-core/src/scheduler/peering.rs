@@ -1,6 +1,7 @@
 //! Peers come, go, and say what they have and whether they serve us.
 
 use super::peer::Peer;
+use super::wanted::Wanted;
 use super::{Action, Scheduler};
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, PeerKey};
@@ -24,22 +25,17 @@ impl Scheduler {
         }
         self.uncount(key);
         let Some(peer) = self.peers.get_mut(&key) else { return };
-        let untouched = Peer::new(chunks.len(), self.now);
-        (peer.refused, peer.wanted) = (untouched.refused, untouched.wanted);
         peer.seed = chunks.is_full() && !chunks.is_empty();
-        peer.missing = 0;
         if peer.seed {
             self.rarity.seed_joined();
+        } else {
+            chunks.iter().for_each(|chunk| self.rarity.raise(chunk, &mut self.rng));
         }
-        for chunk in chunks.iter() {
-            if !peer.seed {
-                self.rarity.raise(chunk, &mut self.rng);
-            }
-            if self.rarity.contains(chunk) {
-                peer.wanted.insert(chunk);
-            }
-            peer.missing += u32::from(!self.have.contains(chunk));
-        }
+        let untouched = chunks.iter().filter(|&chunk| self.rarity.contains(chunk));
+        peer.wanted = Wanted::of(chunks.len(), untouched);
+        let missing = chunks.iter().filter(|&chunk| !self.have.contains(chunk)).count();
+        peer.missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        peer.refused = Bitfield::empty(chunks.len());
         peer.has = chunks;
         self.update_interest(key);
         self.look_at(key);

@@ -11,7 +11,9 @@ impl Scheduler {
         self.idle.remove(&key);
         if let Some(peer) = self.peers.get_mut(&key).filter(|peer| !peer.queued) {
             peer.queued = true;
-            self.ready.push_back(key);
+            let snubbed = peer.pipeline.is_snubbed();
+            let queue = if snubbed { &mut self.ready_last } else { &mut self.ready };
+            queue.push_back(key);
         }
     }
 

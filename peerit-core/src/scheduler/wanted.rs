@@ -6,7 +6,7 @@ use crate::id::ChunkIndex;
 /// data structure for cumulative frequency tables") over the counts of its 64-bit words.
 ///
 /// `insert`, `remove` and `nth` are O(log n). 65,536 chunks take 8 KiB of bits and 4 KiB of tree.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     words: Vec<u64>,
     /// `tree[i]` counts the words `i + 1 - lowbit(i + 1) ..= i`.
@@ -18,6 +18,25 @@ impl Wanted {
     pub(super) fn empty(chunk_count: u32) -> Self {
         let words = chunk_count.div_ceil(64) as usize;
         Self { words: vec![0; words], tree: vec![0; words], count: 0 }
+    }
+
+    /// The set of `chunks`; O(n) with no tree walk for each of them.
+    pub(super) fn of(chunk_count: u32, chunks: impl Iterator<Item = ChunkIndex>) -> Self {
+        let mut wanted = Self::empty(chunk_count);
+        for chunk in chunks {
+            wanted.words[chunk.as_usize() / 64] |= bit(chunk);
+        }
+        for word in 0..wanted.words.len() {
+            let ones = wanted.words[word].count_ones();
+            wanted.count += ones;
+            wanted.tree[word] += ones;
+            let parent = word | (word + 1);
+            let sum = wanted.tree[word];
+            if let Some(parent) = wanted.tree.get_mut(parent) {
+                *parent += sum;
+            }
+        }
+        wanted
     }
 
     pub(super) fn count(&self) -> u32 {
@@ -106,6 +125,7 @@ mod tests {
                 assert_eq!(wanted.count() as usize, plain.len(), "seed {seed}");
                 assert_eq!(wanted.contains(chunk), plain.contains(&chunk), "seed {seed}");
             }
+            assert_eq!(Wanted::of(chunks, plain.into_iter()), wanted, "seed {seed}");
         }
     }
 
