@@ -1,0 +1,58 @@
+//! What a peer does when nothing is left to ask for.
+
+use std::time::Duration;
+
+use super::Scheduler;
+use crate::id::PeerKey;
+use crate::layout::{BLOCK_LENGTH_MAX, Block};
+use crate::time::Timestamp;
+
+/// Most peers that are asked for one block.
+const HOLDERS_MAX: usize = 2;
+
+impl Scheduler {
+    /// Whether everything that anybody has is stored, here, or asked for.
+    pub(super) fn is_endgame(&self) -> bool {
+        let unasked = self.partials.unasked().take(self.config.partial_scan);
+        !self.rarity.any_available()
+            && unasked.into_iter().all(|chunk| self.availability(chunk) == 0)
+    }
+
+    /// Asks a peer with nothing else to do for the block that would otherwise come last, when it
+    /// would come sooner from this peer. The first arrival wins, the other request is cancelled.
+    pub(super) fn duplicate(&self, key: PeerKey) -> Option<Block> {
+        let peer = self.peers.get(&key).filter(|peer| !peer.pipeline.is_snubbed())?;
+        if !self.is_endgame() {
+            return None;
+        }
+        let with_this = peer.outstanding_bytes + u64::from(BLOCK_LENGTH_MAX);
+        let own_wait = peer.pipeline.time_for(with_this, &self.config);
+        self.requests
+            .slowest(self.config.endgame_scan)
+            .filter(|&(_, holder, block)| {
+                holder != key && peer.serves(block.chunk) && self.may_be_duplicated(block)
+            })
+            .map(|(expected, holder, block)| (self.wait_for(holder, expected), block))
+            .filter(|&(wait, _)| wait > own_wait)
+            .max_by_key(|&(wait, _)| wait)
+            .map(|(_, block)| block)
+    }
+
+    /// How long a request will still take: what was expected when it was sent, or less if the peer
+    /// has turned out to be faster. One that is overdue takes as long again as it is late.
+    fn wait_for(&self, holder: PeerKey, expected: Timestamp) -> Duration {
+        if expected <= self.now {
+            return self.now - expected;
+        }
+        let all = self
+            .peers
+            .get(&holder)
+            .map(|peer| peer.pipeline.time_for(peer.outstanding_bytes, &self.config));
+        all.map_or(expected - self.now, |all| all.min(expected - self.now))
+    }
+
+    fn may_be_duplicated(&self, block: Block) -> bool {
+        let shared = self.partials.get(block.chunk).is_some_and(|begun| begun.source.is_none());
+        shared && self.requests.holders(block).count() < HOLDERS_MAX
+    }
+}

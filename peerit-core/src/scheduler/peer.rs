@@ -1,0 +1,82 @@
+//! What the scheduler knows of one peer.
+
+use std::collections::VecDeque;
+
+use super::meter::Meter;
+use super::pipeline::Pipeline;
+use super::wanted::Wanted;
+use crate::bitfield::Bitfield;
+use crate::id::ChunkIndex;
+use crate::layout::Block;
+use crate::time::Timestamp;
+
+/// How many requests that were taken back are remembered of a peer: twice what it is ever asked
+/// for at a time, so all that can be on its way. 12 bytes each, so 12 KiB.
+const WITHDRAWN_MAX: usize = 1_024;
+
+/// One peer; at 65,536 chunks about 28 KiB and what is remembered in `withdrawn`.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) has: Bitfield,
+    /// Counted in the seeds of the rarity, not chunk by chunk.
+    pub(super) seed: bool,
+    /// What it would not serve when asked; it is asked again when it says so.
+    pub(super) refused: Bitfield,
+    /// The untouched chunks it serves.
+    pub(super) wanted: Wanted,
+    /// How many chunks it has that are not stored here.
+    pub(super) missing: u32,
+    pub(super) interested: bool,
+    pub(super) choking: bool,
+    /// The chunk it was asked for last.
+    pub(super) current: Option<ChunkIndex>,
+    pub(super) pipeline: Pipeline,
+    pub(super) meter: Meter,
+    /// Requests not answered yet.
+    pub(super) outstanding: u32,
+    /// The same in bytes.
+    pub(super) outstanding_bytes: u64,
+    /// In the queue of peers to be looked at.
+    pub(super) queued: bool,
+    withdrawn: VecDeque<Block>,
+}
+
+impl Peer {
+    pub(super) fn new(chunk_count: u32, now: Timestamp) -> Self {
+        Self {
+            has: Bitfield::empty(chunk_count),
+            seed: false,
+            refused: Bitfield::empty(chunk_count),
+            wanted: Wanted::empty(chunk_count),
+            missing: 0,
+            interested: false,
+            choking: true,
+            current: None,
+            pipeline: Pipeline::new(now),
+            meter: Meter::new(now),
+            outstanding: 0,
+            outstanding_bytes: 0,
+            queued: false,
+            withdrawn: VecDeque::new(),
+        }
+    }
+
+    /// Whether the peer has the chunk and has not refused it.
+    pub(super) fn serves(&self, chunk: ChunkIndex) -> bool {
+        self.has.contains(chunk) && !self.refused.contains(chunk)
+    }
+
+    /// A request was taken back, but its block may be on its way.
+    pub(super) fn remember_withdrawn(&mut self, block: Block) {
+        if self.withdrawn.len() == WITHDRAWN_MAX {
+            self.withdrawn.pop_front();
+        }
+        self.withdrawn.push_back(block);
+    }
+
+    /// Whether the block was asked for and taken back; each such request excuses one answer.
+    pub(super) fn forget_withdrawn(&mut self, block: Block) -> bool {
+        let place = self.withdrawn.iter().position(|&withdrawn| withdrawn == block);
+        place.and_then(|place| self.withdrawn.remove(place)).is_some()
+    }
+}

@@ -1,0 +1,154 @@
+//! What a peer is asked for next.
+
+use super::requests::Request;
+use super::{Action, Scheduler};
+use crate::id::{ChunkIndex, PeerKey};
+use crate::layout::Block;
+
+impl Scheduler {
+    /// Puts a peer into the queue of those that are asked for more.
+    pub(super) fn look_at(&mut self, key: PeerKey) {
+        self.idle.remove(&key);
+        if let Some(peer) = self.peers.get_mut(&key).filter(|peer| !peer.queued) {
+            peer.queued = true;
+            let snubbed = peer.pipeline.is_snubbed();
+            let queue = if snubbed { &mut self.ready_last } else { &mut self.ready };
+            queue.push_back(key);
+        }
+    }
+
+    /// Something can be asked for again: peers with nothing to do look at it.
+    pub(super) fn wake_idle(&mut self) {
+        self.look_again_at = None;
+        for key in std::mem::take(&mut self.idle) {
+            self.look_at(key);
+        }
+    }
+
+    /// Asks a peer for as much as its pipeline takes.
+    pub(super) fn fill(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.queued = false;
+        }
+        while self.has_room(key) {
+            match self.next_block(key) {
+                Some(block) => self.request(key, block),
+                None => return self.rest(key),
+            }
+        }
+    }
+
+    fn has_room(&self, key: PeerKey) -> bool {
+        !self.paused
+            && self.peers.get(&key).is_some_and(|peer| {
+                !peer.choking
+                    && peer.outstanding < self.config.requests_max
+                    && peer.pipeline.has_room(self.now, peer.outstanding_bytes, &self.config)
+            })
+    }
+
+    /// The order of the policy: finish what the peer has begun, help with what others have begun,
+    /// begin something new.
+    fn next_block(&mut self, key: PeerKey) -> Option<Block> {
+        self.continue_current(key)
+            .or_else(|| self.join_partial(key))
+            .or_else(|| self.begin_chunk(key))
+            .or_else(|| self.look_around(key))
+    }
+
+    /// With nothing of that: replace what stands in the way, or race the slowest.
+    fn look_around(&mut self, key: PeerKey) -> Option<Block> {
+        self.scanned += (2 * self.config.partial_scan + self.config.endgame_scan) as u64;
+        self.replace_stale(key).or_else(|| self.take_over(key)).or_else(|| self.duplicate(key))
+    }
+
+    fn continue_current(&mut self, key: PeerKey) -> Option<Block> {
+        let peer = self.peers.get(&key)?;
+        let chunk = peer.current.filter(|&chunk| peer.serves(chunk))?;
+        self.partials.take_free(chunk, key)
+    }
+
+    /// Of the begun chunks looked at, the one closest to all being asked for.
+    fn join_partial(&mut self, key: PeerKey) -> Option<Block> {
+        let peer = self.peers.get(&key)?;
+        let start = ChunkIndex(self.rng.next_u64() as u32 % self.layout.chunk_count().max(1));
+        let (chunk, _) = self
+            .partials
+            .with_free(key, start)
+            .take(self.config.partial_scan)
+            .inspect(|_| self.scanned += 1)
+            .filter(|&(chunk, _)| peer.serves(chunk))
+            .min_by_key(|(_, partial)| partial.free_count())?;
+        self.take_from(chunk, key)
+    }
+
+    fn begin_chunk(&mut self, key: PeerKey) -> Option<Block> {
+        if !self.partials.has_room() {
+            return None;
+        }
+        let chunk = self.pick_untouched(key)?;
+        self.begin(chunk, key)
+    }
+
+    /// The rarest untouched chunk of a peer, as far as a bounded look can tell.
+    pub(super) fn pick_untouched(&mut self, key: PeerKey) -> Option<ChunkIndex> {
+        let peer = self.peers.get(&key).filter(|peer| peer.wanted.count() > 0)?;
+        let rarest = self
+            .rarity
+            .rarest(peer.seed, &mut self.rng)
+            .take(self.config.rarity_scan)
+            .inspect(|_| self.scanned += 1)
+            .find(|&chunk| peer.wanted.contains(chunk));
+        if rarest.is_some() {
+            return rarest;
+        }
+        let (count, sample) = (peer.wanted.count(), self.config.rarity_sample);
+        self.scanned += u64::from(sample);
+        (0..sample)
+            .filter_map(|number| {
+                let drawn = self.rng.below(count as usize) as u32;
+                peer.wanted.nth(if count <= sample { number } else { drawn })
+            })
+            .min_by_key(|&chunk| self.rarity.availability(chunk))
+    }
+
+    /// Begins an untouched chunk with a request to `key`.
+    pub(super) fn begin(&mut self, chunk: ChunkIndex, key: PeerKey) -> Option<Block> {
+        self.rarity.remove(chunk);
+        for peer in self.peers.values_mut() {
+            peer.wanted.remove(chunk);
+        }
+        let source = self.single_source.contains(&chunk).then_some(key);
+        self.partials.begin(chunk, self.now, source);
+        self.take_from(chunk, key)
+    }
+
+    fn take_from(&mut self, chunk: ChunkIndex, key: PeerKey) -> Option<Block> {
+        self.peers.get_mut(&key)?.current = Some(chunk);
+        self.partials.take_free(chunk, key)
+    }
+
+    fn request(&mut self, key: PeerKey, block: Block) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let sent = peer.pipeline.send(self.now, peer.outstanding_bytes);
+        peer.outstanding += 1;
+        peer.outstanding_bytes += u64::from(block.length);
+        let config = &self.config;
+        let time = peer.pipeline.time_for(peer.outstanding_bytes, config);
+        let patience = time.saturating_mul(config.deadline_factor);
+        let patience = patience.clamp(config.deadline_min, config.deadline_max);
+        let (expected, deadline) = (self.now + time, self.now + patience);
+        self.requests.insert(key, block, Request { sent, expected, deadline });
+        self.actions.push_back(Action::Request { peer: key, block });
+    }
+
+    /// There is room in a peer's pipeline, and nothing to ask for.
+    fn rest(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        peer.pipeline.starve(peer.outstanding_bytes);
+        if peer.missing > 0 {
+            self.idle.insert(key);
+            self.look_again_at.get_or_insert(self.now + self.config.look_again);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What decisions cost, counted in entries looked at.
+
+use super::*;
+use crate::rng::Rng;
+
+const CHUNKS: u32 = 65_536;
+const PEERS: u32 = 500;
+
+/// 65,536 chunks of one block, a few seeds, and many peers with a small random part each.
+fn crowd(config: Config) -> Driver {
+    let layout = Layout::new(u64::from(CHUNKS) << 16, 1 << 16).unwrap();
+    let mut driver = Driver::with(config, layout, 1);
+    let mut rng = Rng::from_seed(2);
+    for peer in (0..PEERS).map(PeerKey) {
+        let chunks = if peer.0.is_multiple_of(100) {
+            Bitfield::full(CHUNKS)
+        } else {
+            (0..300).fold(Bitfield::empty(CHUNKS), |mut set, _| {
+                set.insert(ChunkIndex(rng.below(CHUNKS as usize) as u32));
+                set
+            })
+        };
+        driver.tell(Event::PeerJoined { peer });
+        driver.tell(Event::HasChunks { peer, chunks });
+    }
+    driver
+}
+
+#[test]
+fn a_decision_looks_at_few_entries() {
+    let config = Config::default();
+    let per_decision = config.rarity_scan + config.rarity_sample as usize + config.partial_scan;
+    let mut driver = crowd(config);
+    for peer in (0..PEERS).map(PeerKey) {
+        driver.tell(Event::Unchoked { peer });
+    }
+    let decisions = driver.asked.len() as u64;
+    assert!(decisions > 900);
+    assert!(driver.scheduler.scanned() <= decisions * per_decision as u64);
+}
+
+#[test]
+fn peers_with_nothing_to_do_cost_a_bounded_look_each() {
+    let config = Config { partial_bytes_max: 0, ..Config::default() };
+    let look = 3 * config.partial_scan + config.endgame_scan;
+    let look = look + config.rarity_scan + config.rarity_sample as usize;
+    let mut driver = crowd(config);
+    for peer in (0..PEERS).map(PeerKey) {
+        driver.tell(Event::Unchoked { peer });
+    }
+    let before = driver.scheduler.scanned();
+    driver.wait(250);
+    let looked = driver.scheduler.scanned() - before;
+    assert!(looked > 0);
+    assert!(looked <= u64::from(PEERS) * look as u64, "{looked}");
+}
+
+#[test]
+fn the_same_decision_costs_the_same_in_a_large_content() {
+    let scanned = |chunks| {
+        let layout = Layout::new(u64::from(chunks) << 16, 1 << 16).unwrap();
+        let mut driver = Driver::with(Config::default(), layout, 1);
+        driver.tell(Event::PeerJoined { peer: A });
+        driver.tell(Event::HasChunks { peer: A, chunks: Bitfield::full(chunks) });
+        driver.tell(Event::Unchoked { peer: A });
+        driver.scheduler.scanned()
+    };
+    assert_eq!(scanned(64), scanned(CHUNKS));
+}

@@ -1,0 +1,137 @@
+//! Peers that are late, and the race for the last blocks.
+
+use super::*;
+
+/// A peer that has proved to deliver a block in 10 ms.
+fn fast(driver: &mut Driver, peer: PeerKey, has: &str) {
+    driver.join(peer, has);
+    let block = driver.asked_of(peer)[0];
+    driver.wait(10);
+    driver.arrive(peer, block);
+}
+
+#[test]
+fn a_silent_peer_is_snubbed_and_its_blocks_return() {
+    let mut driver = Driver::new(layout(1, 4));
+    driver.join(A, "#");
+    let due = driver.scheduler.poll_timeout().unwrap();
+    assert!(due > Timestamp::from_origin(Duration::from_secs(5)));
+    assert!(due < Timestamp::from_origin(Duration::from_secs(60)));
+    assert_eq!(driver.wait(1_000), []);
+    let actions = driver.wait(60_000);
+    assert_eq!(actions[0], Action::Snubbed { peer: A });
+    assert_eq!(driver.picture(), "a...", "one block, until it delivers");
+    driver.join(B, "#");
+    assert_eq!(driver.picture(), "abb.");
+}
+
+#[test]
+fn a_returned_block_goes_to_snubbed_peers_last() {
+    let mut driver = Driver::new(layout(1, 1));
+    driver.join(A, "#");
+    driver.wait(60_000);
+    driver.join(B, "#");
+    driver.join(C, "#");
+    driver.tell(Event::Choked { peer: A });
+    driver.tell(Event::Unchoked { peer: A });
+    driver.asked.retain(|&(peer, _)| peer != A);
+    assert_eq!(driver.picture(), "b");
+    driver.tell(Event::PeerLeft { peer: B });
+    driver.asked.retain(|&(peer, _)| peer != B);
+    assert_eq!(driver.picture(), "c");
+}
+
+#[test]
+fn a_late_block_is_kept_when_it_is_still_needed() {
+    let mut driver = Driver::new(layout(1, 4));
+    driver.join(A, "#");
+    let late = driver.asked_of(A)[1];
+    driver.wait(60_000);
+    driver.join(B, "#");
+    assert_eq!(driver.picture(), "abb.");
+    let actions = driver.arrive(A, late);
+    assert_eq!(actions[0], Action::Cancel { peer: B, block: late });
+    assert!(driver.picture().starts_with("a#"), "{}", driver.picture());
+    assert_eq!(driver.asked_of(A).len(), 2, "it has delivered: no longer snubbed");
+}
+
+#[test]
+fn a_late_block_that_is_not_needed_is_no_fault() {
+    let mut driver = Driver::new(layout(1, 1));
+    driver.join(A, "#");
+    let block = driver.asked[0].1;
+    driver.tell(Event::Choked { peer: A });
+    driver.join(B, "#");
+    driver.arrive(B, block);
+    assert_eq!(driver.arrive(A, block), []);
+    assert_eq!(driver.arrive(A, block), [Action::Unrequested { peer: A }], "excused once");
+}
+
+#[test]
+fn the_last_blocks_are_raced_and_the_loser_is_cancelled() {
+    let mut driver = Driver::new(layout(1, 4));
+    driver.join(A, "#");
+    fast(&mut driver, B, "#");
+    assert_eq!(driver.picture(), "**#b");
+    let block = driver.asked_of(A)[0];
+    driver.wait(10);
+    let actions = driver.arrive(B, block);
+    assert_eq!(actions, [Action::Cancel { peer: A, block }]);
+}
+
+#[test]
+fn a_block_is_not_raced_by_a_slower_peer() {
+    let mut driver = Driver::new(layout(1, 4));
+    fast(&mut driver, A, "#");
+    driver.join(B, "#");
+    assert_eq!(driver.picture(), "#aaa");
+}
+
+#[test]
+fn a_block_has_at_most_two_holders() {
+    let mut driver = Driver::new(layout(1, 4));
+    driver.join(A, "#");
+    fast(&mut driver, B, "#");
+    driver.join(C, "#");
+    driver.wait(2_000);
+    for block in driver.asked_of(A) {
+        let holders = driver.asked.iter().filter(|&&(_, asked)| asked == block).count();
+        assert_eq!(holders, 2);
+    }
+}
+
+#[test]
+fn an_overdue_block_is_raced_after_a_while() {
+    let mut driver = Driver::new(layout(1, 8));
+    fast(&mut driver, A, "#");
+    fast(&mut driver, B, "#");
+    assert!(!driver.picture().contains(['.', '*']), "{}", driver.picture());
+    for block in driver.asked_of(B) {
+        driver.wait(10);
+        driver.arrive(B, block);
+    }
+    assert!(driver.picture().contains('a'), "{}", driver.picture());
+    driver.wait(1_000);
+    assert!(!driver.picture().contains('a'), "{}", driver.picture());
+}
+
+#[test]
+fn vanished_peers_do_not_hold_the_memory_of_others() {
+    let config = Config { partial_bytes_max: 0, ..Config::default() };
+    let mut driver = Driver::with(config, layout(4, 4), 1);
+    driver.join(A, "#...");
+    driver.join(B, ".#..");
+    driver.join(C, "..##");
+    assert_eq!(driver.picture(), "aa.. bb.. .... ....");
+    for peer in [A, B] {
+        driver.tell(Event::PeerLeft { peer });
+        driver.asked.retain(|&(of, _)| of != peer);
+    }
+    driver.wait(29_000);
+    assert_eq!(driver.picture(), ".... .... .... ....");
+    while driver.asked_of(C).is_empty() {
+        driver.now = driver.scheduler.poll_timeout().unwrap();
+        driver.wait(0);
+    }
+    assert!(driver.now < Timestamp::from_origin(Duration::from_secs(120)));
+}
