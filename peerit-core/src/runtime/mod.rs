@@ -11,10 +11,37 @@ use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
 
+#[cfg(feature = "async-std")]
+pub mod async_std;
+mod help;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
+pub use help::{Elapsed, blocking, timeout};
+
+/// The runtime of an application that names none: async-std when that feature is on, else the tokio
+/// runtime this is called in.
+///
+/// None without either: the application then brings its own [`Runtime`].
+#[must_use]
+pub fn default() -> Option<Arc<dyn Runtime>> {
+    #[cfg(feature = "async-std")]
+    return Some(Arc::new(async_std::AsyncStd));
+    #[cfg(all(feature = "tokio", not(feature = "async-std")))]
+    return tokio::Tokio::current().map(|runtime| Arc::new(runtime) as Arc<dyn Runtime>);
+    #[cfg(not(any(feature = "tokio", feature = "async-std")))]
+    return None;
+}
+
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// An ordered byte stream.
+/// An ordered byte stream. Closing it ends the writing side only: the other end reads what is left, then
+/// the end. Dropping it ends both.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
@@ -30,16 +57,17 @@ pub trait Runtime: Send + Sync + 'static {
     /// Resolves after `duration`. Dropping it is free.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
-    /// Runs `job` on a thread that may block.
+    /// Runs `job` on a thread that may block. The runtime bounds how many there are (both of ours:
+    /// about 500); further jobs wait. See [`blocking`] for a job with a result.
     fn spawn_blocking(&self, job: Box<dyn FnOnce() + Send>);
 
-    /// Opens a TCP connection, with Nagle's algorithm off.
+    /// Opens a TCP connection, with Nagle's algorithm off. Dropping the future gives it up.
     ///
     /// # Errors
     /// Those of the system.
     fn connect_tcp(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>>;
 
-    /// Takes over a bound and listening socket.
+    /// Takes over a bound and listening socket. The connections have Nagle's algorithm off.
     ///
     /// # Errors
     /// Those of the system.
@@ -90,7 +118,7 @@ pub trait UnixListener: Send + Sync {
 
 /// A socket for datagrams.
 pub trait UdpSocket: Send + Sync {
-    /// Sends one datagram.
+    /// Sends one datagram. Cancel safe.
     fn send_to<'a>(&'a self, datagram: &'a [u8], to: SocketAddr) -> BoxFuture<'a, io::Result<()>>;
 
     /// The next datagram, cut to the buffer, and where it comes from. Cancel safe.

@@ -40,7 +40,7 @@ pub enum Frame {
     Cancel(Block),
     /// A request will not be served.
     Reject(Block),
-    /// Addresses of other peers.
+    /// Addresses of other peers; at most [`crate::wire::PEER_EXCHANGE_MAX`].
     PeerExchange(Vec<SocketAddr>),
     /// Asks for a part of the manifest.
     ManifestRequest {
@@ -62,10 +62,22 @@ pub enum Frame {
     Unknown,
 }
 
+impl Frame {
+    /// How many bytes of payload follow the frame; 0 for all but `Data` and `ManifestData`.
+    #[must_use]
+    pub fn payload_length(&self) -> u32 {
+        match self {
+            Self::Data(block) => block.length,
+            &Self::ManifestData { length, .. } => length,
+            _ => 0,
+        }
+    }
+}
+
 /// What a peer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// Program and version for people.
+    /// Program and version for people; at most [`crate::wire::AGENT_LENGTH_MAX`] bytes.
     pub agent: String,
     /// TCP port on which it takes connections; 0: none.
     pub listen_port: u16,
