@@ -1,0 +1,51 @@
+//! How much of something a peer may do.
+
+use crate::time::Timestamp;
+
+/// A token bucket: so many at once, and so many more each second.
+#[derive(Clone, Debug)]
+pub(super) struct Allowance {
+    burst: u32,
+    per_second: u32,
+    /// Thousandths of a token left.
+    left: u64,
+    filled: Timestamp,
+}
+
+impl Allowance {
+    pub(super) fn new(now: Timestamp, burst: u32, per_second: u32) -> Self {
+        Self { burst, per_second, left: u64::from(burst) * 1_000, filled: now }
+    }
+
+    /// Takes one; false when none is left.
+    pub(super) fn take(&mut self, now: Timestamp) -> bool {
+        let passed = u64::try_from((now - self.filled).as_millis()).unwrap_or(u64::MAX);
+        let gained = passed.saturating_mul(u64::from(self.per_second));
+        self.left = self.left.saturating_add(gained).min(u64::from(self.burst) * 1_000);
+        self.filled = now;
+        let enough = self.left >= 1_000;
+        if enough {
+            self.left -= 1_000;
+        }
+        enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_burst_then_a_steady_rate() {
+        let at = |ms| Timestamp::from_origin(Duration::from_millis(ms));
+        let mut allowance = Allowance::new(at(0), 3, 2);
+        let taken =
+            |allowance: &mut Allowance, now| (0..10).filter(|_| allowance.take(now)).count();
+        assert_eq!(taken(&mut allowance, at(0)), 3);
+        assert_eq!(taken(&mut allowance, at(499)), 0);
+        assert_eq!(taken(&mut allowance, at(1_499)), 2);
+        assert_eq!(taken(&mut allowance, at(3_600_000)), 3);
+    }
+}

@@ -1,0 +1,149 @@
+//! Whom to serve: tit for tat.
+//!
+//! After Cohen, "Incentives Build Robustness in BitTorrent" (2003) and BEP 3, with three changes.
+//! Slots are given by events as well as by rounds: a free one is filled at once. A seed, to whom
+//! nobody can give anything back, gives every slot in turns, as BEP 3's optimistic unchoke does, so
+//! that chunks spread instead of going to the fastest. And turns go to who has waited longest rather
+//! than by lot, so that nobody waits forever.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Config;
+use crate::id::PeerKey;
+use crate::rng::Rng;
+use crate::time::Timestamp;
+
+/// Time between rounds. BEP 3 has 10 s; rates are measured over the last ten seconds, and twice as
+/// often still does not flap.
+pub(super) const ROUND: Duration = Duration::from_secs(5);
+/// Length of a turn: three rounds, enough for TCP to reach its rate and for the peer to answer in kind.
+const TURN: Duration = Duration::from_secs(15);
+/// How much faster time passes for who waits and has no chunk yet: it has nothing to give, and BEP 3
+/// makes such peers three times as likely.
+const NEWCOMER_FACTOR: u32 = 3;
+
+/// Why a peer is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// It is among those who give us most.
+    Reciprocal,
+    /// It is its turn.
+    Turn {
+        /// When the turn is over, if somebody waits.
+        until: Timestamp,
+    },
+}
+
+/// A peer that wants something of us, or did when it was given its slot.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) peer: PeerKey,
+    pub(super) slot: Option<Slot>,
+    pub(super) interested: bool,
+    /// Whether it has no chunk yet.
+    pub(super) newcomer: bool,
+    /// Bytes a second it gives us; 0 when it lets us wait.
+    pub(super) gives: u64,
+    /// Since when it wants a slot and has none. Of no meaning with a slot.
+    pub(super) waiting_since: Timestamp,
+}
+
+/// The rules; they keep no state but their limits.
+#[derive(Clone, Debug)]
+pub(super) struct Choker {
+    slots: usize,
+    reciprocal: usize,
+}
+
+/// Slots while they are given out.
+#[derive(Debug)]
+struct Given {
+    free: usize,
+    slots: BTreeMap<PeerKey, Slot>,
+}
+
+impl Choker {
+    pub(super) fn new(config: &Config) -> Self {
+        let slots = config.upload_slots;
+        Self { slots, reciprocal: slots - config.optimistic_slots.min(slots) }
+    }
+
+    /// Fills free slots; nobody who wants something loses one. O(n log n).
+    pub(super) fn fill(
+        &self,
+        now: Timestamp,
+        candidates: &[Candidate],
+        rng: &mut Rng,
+    ) -> BTreeMap<PeerKey, Slot> {
+        let mut given = Given { free: self.slots, slots: BTreeMap::new() };
+        given.keep(candidates, |candidate| candidate.interested);
+        given.give_turns(now, candidates, rng);
+        given.slots
+    }
+
+    /// Gives all slots anew: first to those who give most, then to those whose turn is not over, then
+    /// to those who have waited longest. O(n log n).
+    pub(super) fn round(
+        &self,
+        now: Timestamp,
+        we_seed: bool,
+        candidates: &[Candidate],
+        rng: &mut Rng,
+    ) -> BTreeMap<PeerKey, Slot> {
+        let mut given = Given { free: self.slots, slots: BTreeMap::new() };
+        if !we_seed {
+            let giving = |candidate: &&Candidate| candidate.interested && candidate.gives > 0;
+            let mut best: Vec<_> = candidates.iter().filter(giving).collect();
+            best.sort_by_key(|candidate| std::cmp::Reverse(candidate.gives));
+            for candidate in best.into_iter().take(self.reciprocal) {
+                given.give(candidate.peer, Slot::Reciprocal);
+            }
+        }
+        given.keep(candidates, |candidate| {
+            let lasts = |slot| matches!(slot, Slot::Turn { until } if until > now);
+            candidate.interested && candidate.slot.is_some_and(lasts)
+        });
+        given.give_turns(now, candidates, rng);
+        given.slots
+    }
+}
+
+impl Given {
+    fn give(&mut self, peer: PeerKey, slot: Slot) {
+        if self.free > 0 && !self.slots.contains_key(&peer) {
+            self.free -= 1;
+            self.slots.insert(peer, slot);
+        }
+    }
+
+    /// Those with a slot and `which` keep it.
+    fn keep(&mut self, candidates: &[Candidate], which: impl Fn(&Candidate) -> bool) {
+        for candidate in candidates.iter().filter(|candidate| which(candidate)) {
+            if let Some(slot) = candidate.slot {
+                self.give(candidate.peer, slot);
+            }
+        }
+    }
+
+    /// Gives what is free to those who have waited longest. What is left after that stays with those
+    /// who want nothing right now: when they do again, they need not wait for a round trip.
+    fn give_turns(&mut self, now: Timestamp, candidates: &[Candidate], rng: &mut Rng) {
+        let waited = |candidate: &Candidate| match candidate.slot {
+            Some(_) => Duration::ZERO,
+            None if candidate.newcomer => (now - candidate.waiting_since) * NEWCOMER_FACTOR,
+            None => now - candidate.waiting_since,
+        };
+        let mut waiting: Vec<_> = candidates.iter().filter(|one| one.interested).collect();
+        rng.shuffle(&mut waiting);
+        waiting.sort_by_key(|candidate| std::cmp::Reverse(waited(candidate)));
+        for candidate in waiting {
+            self.give(candidate.peer, Slot::Turn { until: now + TURN });
+        }
+        self.keep(candidates, |candidate| !candidate.interested);
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/choker.rs"]
+mod tests;

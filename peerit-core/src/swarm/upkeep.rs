@@ -1,0 +1,83 @@
+//! What has to be done for each peer as time passes.
+
+use std::time::Duration;
+
+use super::peers::{Peer, Stage};
+use super::{DisconnectReason, Swarm};
+use crate::id::PeerKey;
+use crate::time::Timestamp;
+use crate::wire::Frame;
+
+/// After so much silence of ours we say something, so that the peer and all NATs between know that
+/// we are here.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// A peer that is silent for longer than its keep-alive, and some delay, may be gone: another
+/// connection to it is better.
+pub(super) const SILENCE_STALE: Duration = Duration::from_secs(75);
+/// Silence after which a peer is given up: two keep-alives lost and some delay.
+const SILENCE_MAX: Duration = Duration::from_secs(150);
+/// How long a peer may take to say Hello.
+const GREETING_MAX: Duration = Duration::from_secs(30);
+/// How long two peers that both have everything stay connected: long enough for peer exchange.
+const USELESS_KEPT: Duration = Duration::from_secs(10);
+
+impl Peer {
+    /// When it is given up if it says nothing.
+    fn silent_until(&self) -> Timestamp {
+        let greeting = self.stage == Stage::Greeting;
+        self.heard_at + if greeting { GREETING_MAX } else { SILENCE_MAX }
+    }
+
+    /// When something has to be done for it; `newest` is the number of the latest known address.
+    fn upkeep_at(&self, newest: u64) -> Timestamp {
+        let close = self.useless_at.map_or(self.silent_until(), |at| at.min(self.silent_until()));
+        if !self.trades() {
+            return close;
+        }
+        let speak = self.spoke_at + KEEP_ALIVE;
+        let exchange = self.exchange.due(newest).unwrap_or(speak);
+        close.min(speak).min(exchange)
+    }
+}
+
+impl Swarm {
+    /// Does what is due for each peer. O(peers), and peers² once a minute at most for peer exchange.
+    pub(super) fn upkeep(&mut self) {
+        for key in self.peers.keys() {
+            self.upkeep_of(key);
+        }
+        let newest = self.listeners;
+        self.upkeep_at = self.peers.iter().map(|(_, peer)| peer.upkeep_at(newest)).min();
+    }
+
+    fn upkeep_of(&mut self, key: PeerKey) {
+        let (now, newest) = (self.now, self.listeners);
+        let Some(peer) = self.peers.get(key) else { return };
+        let trades = peer.trades();
+        if peer.silent_until() <= now {
+            return self.disconnect(key, DisconnectReason::Idle);
+        }
+        if trades && peer.exchange.due(newest).is_some_and(|at| at <= now) {
+            self.tell_addresses(key);
+        }
+        let Some(peer) = self.peers.get(key) else { return };
+        if peer.useless_at.is_some_and(|at| at <= now) {
+            self.disconnect(key, DisconnectReason::Useless);
+        } else if trades && peer.spoke_at + KEEP_ALIVE <= now {
+            // Says nothing new, and is the shortest frame there is.
+            let interest = Frame::Interest(peer.interesting);
+            self.send(key, interest);
+        }
+    }
+
+    /// When both a peer and we have everything, the connection ends soon.
+    pub(super) fn note_if_useless(&mut self, key: PeerKey) {
+        let both = self.is_complete()
+            && self.scheduler.peer_chunks(key).is_some_and(crate::bitfield::Bitfield::is_full);
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if both && peer.useless_at.is_none() {
+            peer.useless_at = Some(self.now + USELESS_KEPT);
+            self.upkeep_at = Some(self.now);
+        }
+    }
+}
