@@ -130,6 +130,14 @@ fn chunks_match_their_digests_with_either_algorithm() {
 }
 
 #[test]
+fn a_chunk_of_another_length_never_matches() {
+    let digest = HashAlgorithm::Blake3.digest(b"short");
+    let draft = draft(vec![file("", 65_536)]);
+    let manifest = draft.build(digest.as_bytes(), EnvelopeFields::default()).unwrap();
+    assert!(!manifest.matches(ChunkIndex(0), &[Bytes::from_static(b"short")]));
+}
+
+#[test]
 fn contents_without_a_byte_are_good() {
     let empty_file = without_content(&draft(vec![file("", 0)]));
     assert!(empty_file.is_single_file());

@@ -116,6 +116,7 @@ mod tests {
             ("Å", "\u{212b}"),
             ("K", "\u{212a}"),
             ("ẞ", "ß"),
+            ("α\u{345}\u{301}", "\u{1fb4}"),
         ] {
             let found = fault(&[one, other], &[]);
             assert!(matches!(found, Some((_, PathFault::Collides(_)))), "{one} {other}");
