@@ -1,4 +1,5 @@
-//! Crafted `.p2p` files, each with one fault: every one is refused with an error that names the field.
+//! Crafted `.p2p` files, each with one fault: every one is refused with an error that names the
+//! field.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may panic")]
 
