@@ -1,12 +1,13 @@
-//! Crafted `.p2p` files, each with one fault: every one is refused with an error that names the field.
+//! Crafted `.p2p` files, each with one fault: every one is refused with an error that names the
+//! field.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may panic")]
 
 use peerit_core::hash::HashAlgorithm;
 use peerit_core::id::ContentId;
 use peerit_core::manifest::{
-    CONTENT_LENGTH_MAX, Draft, DraftFile, EnvelopeFields, FILE_COUNT_MAX, MANIFEST_LENGTH_MAX,
-    Manifest, ManifestError, PathFault,
+    CONTENT_LENGTH_MAX, Draft, DraftFile, EMPTY_FOLDER_COUNT_MAX, EnvelopeFields, FILE_COUNT_MAX,
+    MANIFEST_LENGTH_MAX, Manifest, ManifestError, PathFault,
 };
 use peerit_proto::Message;
 use peerit_proto::manifest::v1::{
@@ -243,10 +244,17 @@ fn lists_of_chunk_lengths() {
 fn counts_beyond_limits() {
     // Two bytes an entry: a key and the length 0.
     let empty_entries = |number: u8, count: usize| [number << 3 | 2, 0].repeat(count);
-    for (number, max, field) in [(2, FILE_COUNT_MAX, "files"), (3, 65_536, "empty_folders")] {
-        let info = [good_info().encode_to_vec(), empty_entries(number, max + 1)].concat();
-        let (error, _) = refused_envelope(|envelope| envelope.info = info.into());
-        assert_eq!(error, ManifestError::TooMany { field, max });
+    let refused_with = |number: u8, count: usize| {
+        let info = [good_info().encode_to_vec(), empty_entries(number, count)].concat();
+        refused_envelope(|envelope| envelope.info = info.into()).0
+    };
+    // The good info has two files and one empty folder.
+    for (number, there, max, field) in
+        [(2, 2, FILE_COUNT_MAX, "files"), (3, 1, EMPTY_FOLDER_COUNT_MAX, "empty_folders")]
+    {
+        let error = refused_with(number, max - there);
+        assert!(matches!(error, ManifestError::Path { fault: PathFault::Empty, .. }), "{error}");
+        assert_eq!(refused_with(number, max - there + 1), ManifestError::TooMany { field, max });
     }
     for (number, field) in [(2, "trackers"), (3, "web_seeds")] {
         let bytes = [good_envelope().encode_to_vec(), empty_entries(number, 65)].concat();

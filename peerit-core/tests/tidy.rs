@@ -1,4 +1,5 @@
-//! The order of the house: what each file of the workspace may name, how long it may be, how it starts.
+//! The order of the house: what each file of the workspace may name, how long it may be, how it
+//! starts.
 //!
 //! Comments and strings are passed over. A finding says file, line and rule.
 

@@ -1,8 +1,9 @@
-//! The wire form of every message and enum value, kept in `tests/golden/`: a change of a number or type is a
-//! failing test.
+//! The wire form of every message and enum value, kept in `tests/golden/`: a change of a number or
+//! type is a failing test.
 //!
-//! Messages are found and filled by their descriptors, so a new one needs no code here, only its lines in
-//! the golden files. After a change that is meant: `PEERIT_BLESS=1 cargo test -p peerit-proto`.
+//! Messages are found and filled by their descriptors, so a new one needs no code here, only its
+//! lines in the golden files. After a change that is meant:
+//! `PEERIT_BLESS=1 cargo test -p peerit-proto`.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
@@ -139,8 +140,8 @@ fn cases(message: &MessageDescriptor) -> Vec<(String, DynamicMessage)> {
     choices.iter().map(|choice| (name(choice), filled(message, Some(choice), &[]))).collect()
 }
 
-/// A message with a value of its own in every field but the other choices of oneofs. A message inside itself is
-/// left out.
+/// A message with a value of its own in every field but the other choices of oneofs. A message
+/// inside itself is left out.
 fn filled(
     message: &MessageDescriptor,
     choice: Option<&FieldDescriptor>,
@@ -174,7 +175,8 @@ fn value(field: &FieldDescriptor, around: &[&MessageDescriptor]) -> Value {
     one_value(field, field.number(), around)
 }
 
-/// A value that is not the default, different for every number, and encoded otherwise by every type.
+/// A value that is not the default, different for every number, and encoded otherwise by every
+/// type.
 fn one_value(field: &FieldDescriptor, number: u32, around: &[&MessageDescriptor]) -> Value {
     let signed = number.cast_signed();
     match field.kind() {

@@ -1,7 +1,7 @@
 //! The schema keeps the STANDARD and COMMENTS rules of Buf's linter, where they apply to it.
 //!
-//! Each rule is named as Buf names it (https://buf.build/docs/lint/rules). There are no services, so their rules are
-//! replaced by one that says so.
+//! Each rule is named as Buf names it. There are no services, so their rules are replaced by one
+//! that says so.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 

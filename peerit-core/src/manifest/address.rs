@@ -2,8 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-/// Whether a text is "host:port" with a name, an IPv4 address or an IPv6 address in brackets, and a port
-/// that is not 0. Whether the host exists is not known here.
+/// Whether a text is "host:port" with a name, an IPv4 address or an IPv6 address in brackets, and a
+/// port that is not 0. Whether the host exists is not known here.
 pub(super) fn is_host_port(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && is_port(port))
 }

@@ -10,7 +10,8 @@ use super::{
     WEB_SEED_LENGTH_MAX,
 };
 
-/// What stands around the `Info` of a manifest. The content id does not cover it: anyone may change it.
+/// What stands around the `Info` of a manifest. The content id does not cover it: anyone may change
+/// it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EnvelopeFields {
     /// Trackers as "host:port"; at most 64, each at most 255 bytes.

@@ -101,8 +101,8 @@ pub(super) fn decode_without_digests(
     Ok((info, layout, algorithm))
 }
 
-/// Counts what decoding would make room for. At most then: 1,048,576 files of 40 bytes, 65,536 folders of 24, and
-/// the texts and digests, which are no longer than the manifest.
+/// Counts what decoding would make room for. At most then: 1,048,576 files of 40 bytes, 65,536
+/// folders of 24, and the texts and digests, which are no longer than the manifest.
 fn check_counts(bytes: &[u8]) -> Result<(), ManifestError> {
     if bytes.len() > MANIFEST_LENGTH_MAX {
         return Err(ManifestError::TooLarge(bytes.len()));

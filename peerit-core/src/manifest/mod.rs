@@ -1,9 +1,9 @@
 //! The `.p2p` file: what the content is, and where to ask for it.
 //!
-//! A [`Manifest`] is valid or it does not exist: [`Manifest::parse`] refuses, naming the field, whatever
-//! could not be downloaded on every system or would write outside its folder (see `path.rs` for
-//! names). The content id is BLAKE3 of the encoded `Info` as its creator wrote it, so those bytes are
-//! kept and passed on, never encoded again.
+//! A [`Manifest`] is valid or it does not exist: [`Manifest::parse`] refuses, naming the field,
+//! whatever could not be downloaded on every system or would write outside its folder (see
+//! `path.rs` for names). The content id is BLAKE3 of the encoded `Info` as its creator wrote it, so
+//! those bytes are kept and passed on, never encoded again.
 
 mod address;
 mod draft;
@@ -38,8 +38,8 @@ pub use info::FileEntry;
 pub use link::{Link, ParseLinkError};
 pub use path::{COMPONENT_LENGTH_MAX, PATH_LENGTH_MAX, PathFault};
 
-/// Greatest length of a `.p2p` file in bytes. 1,048,576 files with paths of 60 bytes fit, or 65,536
-/// digests (2 MiB) and any sensible folder.
+/// Greatest length of a `.p2p` file in bytes: room for all 1,048,576 files with paths of 50 bytes
+/// (8 bytes around each), and for 65,536 digests (2 MiB).
 pub const MANIFEST_LENGTH_MAX: usize = 64 << 20;
 /// Most files of a content.
 pub const FILE_COUNT_MAX: usize = 1 << 20;
@@ -58,8 +58,8 @@ pub const COMMENT_LENGTH_MAX: usize = 4_096;
 
 /// A valid `.p2p` file. Cheap to clone.
 ///
-/// Takes the memory of the file, of its paths once more, and 48 bytes per file of the content; parsing takes
-/// three times that for a moment.
+/// Takes the memory of the file, of its paths once more, and 48 bytes per file of the content;
+/// parsing takes three times that for a moment.
 #[derive(Clone, Debug)]
 pub struct Manifest {
     info: Arc<Info>,
@@ -217,8 +217,9 @@ impl Manifest {
         hasher.finish().as_bytes() == self.digest(chunk)
     }
 
-    /// Which parts of which files lie in a range of the content, in order; files of no length lie in none. What is beyond the
-    /// end of the content is left out. Finds the first file in O(log n).
+    /// Which parts of which files lie in a range of the content, in order; files of no length lie
+    /// in none. What is beyond the end of the content is left out. The first file is found in
+    /// O(log n).
     pub fn file_ranges(
         &self,
         content_offset: u64,

@@ -1,8 +1,9 @@
 //! Which names and paths a manifest may hold.
 //!
 //! A manifest that is good on one system is good on all: whoever downloads must get the same files
-//! under the same names, or `verify` and further seeding break. So a name is refused when any common
-//! system cannot store it, stores it under another name, or takes it for something other than a file:
+//! under the same names, or `verify` and further seeding break. So a name is refused when any
+//! common system cannot store it, stores it under another name, or takes it for something other
+//! than a file:
 //!
 //! - `/` and `\` separate, `.` and `..` move, a leading `/` leaves the folder;
 //! - `:` opens drives and alternate streams on Windows, `< > " | ? *` cannot be stored there;
@@ -111,8 +112,8 @@ fn is_refused(character: char) -> bool {
     }
 }
 
-/// Whether Windows opens a device for this name. It looks only at what is before the first dot, spaces
-/// trimmed, and takes superscript digits for digits ("Naming Files, Paths, and Namespaces").
+/// Whether Windows opens a device for this name. It looks only at what is before the first dot,
+/// spaces trimmed, and takes superscript digits for digits ("Naming Files, Paths, and Namespaces").
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name).trim_end_matches(' ');
     let is = |device: &str| stem.eq_ignore_ascii_case(device);

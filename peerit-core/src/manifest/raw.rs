@@ -1,12 +1,14 @@
 //! The fields of an encoded message, before it is decoded.
 //!
-//! Decoding makes much of little: two bytes of a list become a struct of forty. So lists are counted
-//! here first, without an allocation.
+//! Decoding makes much of little: two bytes of a list become a struct of forty. So lists are
+//! counted here first, without an allocation.
 
-/// The fields of an encoded message, in order: their numbers and, where they have a length, their bytes.
+/// The fields of an encoded message, in order: their numbers and, where they have a length, their
+/// bytes.
 ///
-/// Ends where the bytes stop making sense; the decoder says why. Never stricter than the decoder, or it would
-/// decode what was not counted: so the marks of groups, which it skips, are taken for fields of their own.
+/// Ends where the bytes stop making sense; the decoder says why. Never stricter than the decoder,
+/// or it would decode what was not counted: so the marks of groups, which it skips, are taken for
+/// fields of their own.
 pub(super) struct Fields<'a>(&'a [u8]);
 
 /// The fields of `message`.

@@ -130,6 +130,14 @@ fn chunks_match_their_digests_with_either_algorithm() {
 }
 
 #[test]
+fn a_chunk_of_another_length_never_matches() {
+    let digest = HashAlgorithm::Blake3.digest(b"short");
+    let draft = draft(vec![file("", 65_536)]);
+    let manifest = draft.build(digest.as_bytes(), EnvelopeFields::default()).unwrap();
+    assert!(!manifest.matches(ChunkIndex(0), &[Bytes::from_static(b"short")]));
+}
+
+#[test]
 fn contents_without_a_byte_are_good() {
     let empty_file = without_content(&draft(vec![file("", 0)]));
     assert!(empty_file.is_single_file());
@@ -208,10 +216,11 @@ mod properties {
         ) -> Draft {
             let path = |index: usize| format!("{}-{index}/file {index}", folders[index]);
             let lengths = lengths.into_iter().enumerate();
-            let files = lengths.map(|(index, length)| DraftFile { path: path(index), length, executable });
+            let file =
+                |(index, length)| DraftFile { path: path(index), length, executable };
             Draft {
                 name: format!("x{name}"),
-                files: files.collect(),
+                files: lengths.map(file).collect(),
                 empty_folders: (0..empty_folder_count).map(|index| format!("e/{index}")).collect(),
                 chunk_length: 65_536,
                 hash_algorithm: if sha1 { HashAlgorithm::Sha1 } else { HashAlgorithm::Blake3 },
@@ -231,14 +240,19 @@ mod properties {
         }
 
         #[test]
-        fn ranges_cover_what_is_asked(draft in any_draft(), offset in 0_u64..2_000_000, length in 0_u64..500_000) {
+        fn ranges_cover_what_is_asked(
+            draft in any_draft(),
+            offset in 0_u64..2_000_000,
+            length in 0_u64..500_000,
+        ) {
             let manifest = without_content(&draft);
             let total = manifest.layout().length();
             let mut position = offset;
             for range in manifest.file_ranges(offset, length) {
                 let file = &manifest.files()[range.file];
                 prop_assert_eq!(file.offset + range.offset_in_file, position);
-                prop_assert!(range.length > 0 && range.offset_in_file + range.length <= file.length);
+                prop_assert!(range.length > 0);
+                prop_assert!(range.offset_in_file + range.length <= file.length);
                 position += range.length;
             }
             prop_assert_eq!(position, (offset + length).min(total).max(offset));
@@ -251,7 +265,11 @@ mod properties {
         }
 
         #[test]
-        fn damaged_manifests_never_panic(draft in any_draft(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        fn damaged_manifests_never_panic(
+            draft in any_draft(),
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
             let mut bytes = without_content(&draft).encode();
             let at = at.index(bytes.len());
             bytes[at] = byte;

@@ -8,8 +8,9 @@ use super::path::{PathFault, check_path};
 
 /// A path and what is needed to compare and name it.
 struct Leaf<'a> {
-    /// The path as a system sees it that ignores case and Unicode form. Components are joined by NUL,
-    /// which is in no path and sorts before all that is: what lies inside a path follows it at once.
+    /// The path as a system sees it that ignores case and Unicode form. Components are joined by
+    /// NUL, which is in no path and sorts before all that is: what lies inside a path follows it at
+    /// once.
     key: String,
     path: &'a str,
     list: &'static str,
@@ -18,8 +19,8 @@ struct Leaf<'a> {
 
 /// Checks every path, and that no two are one, or one inside the other, on any system.
 ///
-/// Files and empty folders are both leaves: nothing may lie inside them. After sorting, only neighbours need to be
-/// compared; n paths cost O(n log n).
+/// Files and empty folders are both leaves: nothing may lie inside them. After sorting, only
+/// neighbours need to be compared; n paths cost O(n log n).
 pub(super) fn check_tree<'a>(
     files: impl Iterator<Item = &'a str>,
     empty_folders: impl Iterator<Item = &'a str>,
@@ -67,8 +68,8 @@ impl<'a> Leaf<'a> {
     }
 }
 
-/// A name as a system sees it that ignores case and Unicode form: canonical caseless matching of the
-/// Unicode Standard, section 3.13, definition D145.
+/// A name as a system sees it that ignores case and Unicode form: canonical caseless matching of
+/// the Unicode Standard, section 3.13, definition D145.
 fn folded(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
@@ -116,6 +117,7 @@ mod tests {
             ("Å", "\u{212b}"),
             ("K", "\u{212a}"),
             ("ẞ", "ß"),
+            ("α\u{345}\u{301}", "\u{1fb4}"),
         ] {
             let found = fault(&[one, other], &[]);
             assert!(matches!(found, Some((_, PathFault::Collides(_)))), "{one} {other}");

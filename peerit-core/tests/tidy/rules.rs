@@ -117,8 +117,8 @@ fn layer_of(module: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
-/// The module of this crate that a path leads to. How many `super`s lead to the top is not counted: a
-/// module inside another must not have the name of one above it.
+/// The module of this crate that a path leads to. How many `super`s lead to the top is not counted:
+/// a module inside another must not have the name of one above it.
 fn crate_module<'a>(name: &Named<'a>) -> Option<&'a str> {
     let mut parts = name.parts.iter().copied();
     let first = parts.next().filter(|first| ["crate", "super"].contains(first))?;
@@ -134,7 +134,8 @@ fn world_of(name: &Named) -> Option<String> {
     name.parts.iter().find(is_world).map(|part| (*part).to_owned())
 }
 
-/// async-std is no longer developed: one file names it, so that replacing it stays an afternoon's work.
+/// async-std is no longer developed: one file names it, so that replacing it stays an afternoon's
+/// work.
 fn check_async_std(path: &str, tokens: &[Token], names: &[Named]) -> Vec<Broken> {
     if path == "runtime/async_std.rs" {
         let rule = "`async_std` is in the public API".to_owned();
@@ -149,7 +150,8 @@ fn check_async_std(path: &str, tokens: &[Token], names: &[Named]) -> Vec<Broken>
     names.iter().filter(is_crate).map(|name| (name.line, rule.clone())).collect()
 }
 
-/// The lines on which the declaration of a public item names `word`; bodies and private fields do not count.
+/// The lines on which the declaration of a public item names `word`; bodies and private fields do
+/// not count.
 fn public_mentions<'a>(tokens: &'a [Token], word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let starts = tokens.windows(2).enumerate().filter(|(_, pair)| {
         pair[0].text == "pub" && !["(", "struct", "enum", "mod"].contains(&pair[1].text)
