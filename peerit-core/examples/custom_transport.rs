@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let shared = seeding.share(&content, ShareOptions::default()).await?;
         let manifest = shared.manifest().cloned().ok_or("a share has a manifest")?;
 
-        let runtime = runtime::current().ok_or("no runtime")?;
+        let runtime = runtime::default().ok_or("no runtime")?;
         let identity = Identity::generate()?;
         let inner = TcpTransport::bind(runtime, &identity, ([127, 0, 0, 1], 0).into())?;
         let transport = Arc::new(Counting { inner, dials: AtomicUsize::new(0) });

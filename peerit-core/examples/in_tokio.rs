@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use peerit_core::node::{DownloadOptions, Node, ShareOptions};
-use peerit_core::runtime::Tokio;
+use peerit_core::runtime::tokio::Tokio;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let content = folder.path().join("numbers.bin");
     std::fs::write(&content, (0..=u8::MAX).cycle().take(20 << 20).collect::<Vec<_>>())?;
 
-    let runtime = Arc::new(Tokio::current()?);
+    let runtime = Arc::new(Tokio::current().ok_or("not in tokio")?);
     let seeding = Node::builder().runtime(runtime.clone()).start().await?;
     let shared = seeding.share(&content, ShareOptions::default()).await?;
     let manifest = shared.manifest().cloned().ok_or("a share has a manifest")?;

@@ -37,7 +37,7 @@ pub(crate) async fn run(context: Arc<Context>, shut_down: async_channel::Receive
         let runtime = Arc::clone(&context.runtime);
         runtime.spawn(Box::pin(async move {
             let answered = timeout(&*context.runtime, HANDSHAKE_TIMEOUT, answer(&context, incoming));
-            if answered.await.is_none() {
+            if answered.await.is_err() {
                 log::debug!("a peer that dialled did not say in time what it wants");
             }
             handshakes.fetch_sub(1, Ordering::Relaxed);
@@ -51,10 +51,10 @@ async fn answer(context: &Context, incoming: Incoming) {
         Err(error) => return log::debug!("a peer that dialled failed: {error}"),
     };
     let address = connection.address;
-    let find_key = |topic: &_| context.swarm_key(topic);
+    let find_key = |topic| context.swarm_key(topic);
     match answer_swarm(connection, context.peer_id, find_key).await {
         Ok((topic, stream)) => {
-            if let Some(share) = context.answering(&topic) {
+            if let Some(share) = context.answering(topic) {
                 let direction = Direction::Answered;
                 let opened = Input::Opened { stream: Box::new(stream), direction };
                 // Fails when the share has just ended.

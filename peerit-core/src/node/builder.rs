@@ -85,7 +85,7 @@ impl NodeBuilder {
     /// # Errors
     /// When there is no runtime or no randomness, or a port is taken.
     pub async fn start(self) -> Result<Node, NodeError> {
-        let runtime = self.runtime.or_else(runtime::current).ok_or(NodeError::NoRuntime)?;
+        let runtime = self.runtime.or_else(runtime::default).ok_or(NodeError::NoRuntime)?;
         let (transport, identity, udp) = match self.transport {
             Some((transport, identity)) => (transport, identity, bind_udp(self.listen, 0)?),
             None => {
@@ -111,6 +111,7 @@ impl NodeBuilder {
             tracker,
             checkers: Workers::new(Arc::clone(&runtime), cores),
             readers: Workers::new(Arc::clone(&runtime), READERS),
+            handles: Arc::default(),
             shares: Mutex::new(Shares::default()),
             runtime,
         });
@@ -147,7 +148,7 @@ fn start_tracker(
     runtime: &Arc<dyn Runtime>,
     listen: SocketAddr,
 ) -> Result<TrackerService, NodeError> {
-    let config = TrackerServiceConfig { listen, ..TrackerServiceConfig::default() };
+    let config = TrackerServiceConfig { listen: Some(listen) };
     TrackerService::start(Arc::clone(runtime), config)
         .map_err(|source| NodeError::Listen { address: listen, source })
 }

@@ -1,5 +1,6 @@
 //! One connection: frames in, frames out.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
@@ -12,7 +13,7 @@ use crate::layout::Block;
 use crate::manifest::Manifest;
 use crate::store::{Store, StoreError};
 use crate::swarm::Event;
-use crate::transport::{FrameReader, FrameWriter, PeerStream, TransportError};
+use crate::transport::{FrameError, FrameReader, FrameWriter, PeerStream};
 use crate::wire::Frame;
 
 /// What a connection is asked to send.
@@ -41,9 +42,8 @@ pub(crate) async fn run(
     outgoing: Receiver<Outgoing>,
     source: Source,
 ) {
-    let (reader, writer) = stream.split();
-    let reading = std::pin::pin!(read(peer, reader, &source.inputs));
-    let writing = std::pin::pin!(write(peer, writer, outgoing, &source));
+    let reading = pin!(read(peer, stream.reader, &source.inputs));
+    let writing = pin!(write(peer, stream.writer, outgoing, &source));
     let ended = match future::select(reading, writing).await {
         Either::Left((ended, _)) | Either::Right((ended, _)) => ended,
     };
@@ -58,17 +58,16 @@ async fn read(
     peer: PeerKey,
     mut reader: FrameReader,
     inputs: &Sender<Input>,
-) -> Result<(), TransportError> {
-    while let Some((frame, payload)) = reader.next().await? {
-        let event = match (frame, payload) {
+) -> Result<(), FrameError> {
+    loop {
+        let event = match reader.next().await? {
             (Frame::Data(block), Some(payload)) => Event::BlockReceived { peer, block, payload },
             (frame, _) => Event::Received { peer, frame },
         };
         if inputs.send(Input::Swarm(event)).await.is_err() {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 async fn write(
@@ -76,7 +75,7 @@ async fn write(
     mut writer: FrameWriter,
     outgoing: Receiver<Outgoing>,
     source: &Source,
-) -> Result<(), TransportError> {
+) -> Result<(), FrameError> {
     let mut buffer = Vec::new();
     while let Ok(next) = outgoing.recv().await {
         let mut next = Some(next);
@@ -118,7 +117,7 @@ async fn read_block(
         buffer.resize(block.length as usize, 0);
         store.read(start, &mut buffer).map(|()| buffer)
     });
-    read.await.unwrap_or_else(|| Err(StoreError::panicked()))
+    read.await
 }
 
 /// Answers a request for a part of the manifest, cut to what there is.
@@ -127,7 +126,7 @@ async fn send_manifest(
     info: &[u8],
     offset: u32,
     length: u32,
-) -> Result<(), TransportError> {
+) -> Result<(), FrameError> {
     let rest = info.get(offset as usize..).unwrap_or_default();
     let part = &rest[..rest.len().min(length as usize)];
     if part.is_empty() {

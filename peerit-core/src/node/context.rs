@@ -12,8 +12,9 @@ use super::tracker_service::TrackerService;
 use super::workers::Workers;
 use crate::id::{ContentId, PeerId, SwarmKey, Topic};
 use crate::runtime::Runtime;
+use crate::store::HandleCache;
 use crate::swarm;
-use crate::transport::{HandshakeError, PeerStream, Transport, dial_swarm};
+use crate::transport::{HandshakeError, PeerStream, Transport, TransportError, dial_swarm};
 use crate::wire::Hello;
 
 /// How long a dial and its handshake may take: a TCP SYN is repeated after 1, 3 and 7 s (RFC 6298).
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) checkers: Workers,
     /// Read for uploads: bounded by what a disk can queue.
     pub(crate) readers: Workers,
+    /// Open files of all shares.
+    pub(crate) handles: Arc<HandleCache>,
     pub(crate) shares: Mutex<Shares>,
 }
 
@@ -42,6 +45,15 @@ pub(crate) struct Shares {
     /// Those that take part in their swarms, by what a dialling peer asks for.
     pub(crate) answering: BTreeMap<Topic, Share>,
     pub(crate) closed: bool,
+}
+
+/// Why a dial did not lead into a swarm.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DialError {
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
 }
 
 impl Context {
@@ -76,9 +88,9 @@ impl Context {
         &self,
         address: SocketAddr,
         content_id: ContentId,
-    ) -> Result<PeerStream, HandshakeError> {
+    ) -> Result<PeerStream, DialError> {
         let connection = self.transport.dial(address).await?;
-        dial_swarm(connection, self.peer_id, content_id).await
+        Ok(dial_swarm(connection, self.peer_id, content_id).await?)
     }
 
     /// From now on peers that dial may take part in this share.
@@ -91,11 +103,11 @@ impl Context {
     }
 
     /// The share that a dialling peer asks for.
-    pub(crate) fn answering(&self, topic: &Topic) -> Option<Share> {
-        self.shares().answering.get(topic).cloned()
+    pub(crate) fn answering(&self, topic: Topic) -> Option<Share> {
+        self.shares().answering.get(&topic).cloned()
     }
 
-    pub(crate) fn swarm_key(&self, topic: &Topic) -> Option<SwarmKey> {
+    pub(crate) fn swarm_key(&self, topic: Topic) -> Option<SwarmKey> {
         self.answering(topic).map(|share| share.content_id().swarm_key())
     }
 }

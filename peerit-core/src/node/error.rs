@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::store::{CreateError, StoreError};
-use crate::transport::TransportError;
+use crate::store::StoreError;
+use crate::store::create::CreateError;
+use crate::transport::{IdentityError, TransportError};
 
 /// Why a node cannot start, or cannot take a share.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum NodeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// No key pair can be made.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The transport cannot start.
     #[error(transparent)]
     Transport(#[from] TransportError),

@@ -15,7 +15,8 @@ use super::share::Share;
 use super::share_task::{Origin, ShareTask};
 use crate::id::{ContentId, PeerId};
 use crate::manifest::{Link, Manifest};
-use crate::store::{CreateOptions, OpenOptions, create_manifest};
+use crate::store::OpenOptions;
+use crate::store::create::{CreateOptions, Created, create};
 
 /// Seeds and downloads content. Cheap to clone; the work goes on in tasks of the runtime until
 /// [`Node::shutdown`].
@@ -46,10 +47,9 @@ impl Node {
         options: ShareOptions,
     ) -> Result<Share, NodeError> {
         let path = absolute(path.into())?;
-        let manifest = self.create_manifest(path.clone(), &options).await?;
-        let folder = parent(&path)?;
-        let open = OpenOptions { vouched: true, ..open_origin(folder, options.stamp) };
-        self.add(Origin::Manifest(manifest), open, Vec::new(), false)
+        let created = self.create_manifest(path.clone(), &options).await?;
+        let open = OpenOptions { stamp: Some(created.stamp), ..self.open_origin(&path, options.stamp)? };
+        self.add(Origin::Manifest(created.manifest), open, Vec::new(), false)
     }
 
     /// Seeds content of which there is a manifest already: what does not match it fails the share.
@@ -63,8 +63,7 @@ impl Node {
         path: impl Into<PathBuf>,
         options: SeedOptions,
     ) -> Result<Share, NodeError> {
-        let folder = parent(&absolute(path.into())?)?;
-        let open = open_origin(folder, options.stamp);
+        let open = self.open_origin(&absolute(path.into())?, options.stamp)?;
         self.add(Origin::Manifest(manifest), open, Vec::new(), options.paused)
     }
 
@@ -147,8 +146,8 @@ impl Node {
         &self,
         path: PathBuf,
         options: &ShareOptions,
-    ) -> Result<Manifest, NodeError> {
-        let create = CreateOptions {
+    ) -> Result<Created, NodeError> {
+        let wanted = CreateOptions {
             chunk_length: options.chunk_length,
             hash_algorithm: options.hash_algorithm,
             trackers: self.trackers(&options.trackers),
@@ -156,13 +155,13 @@ impl Node {
         };
         let progress = options.progress.clone();
         let created = self.context.checkers.run(move || {
-            create_manifest(&path, &create, &|done, total| {
+            create(&path, &wanted, &|done, total| {
                 if let Some(progress) = &progress {
                     progress(done, total);
                 }
             })
         });
-        Ok(created.await.ok_or(NodeError::ShutDown)??)
+        Ok(created.await?)
     }
 
     /// The trackers asked for, or else the embedded one at this machine's addresses.
@@ -184,11 +183,24 @@ impl Node {
         let open = OpenOptions {
             folder: absolute(folder)?,
             overwrite: options.overwrite,
-            origin: false,
-            vouched: false,
-            stamp: options.stamp,
+            stamp_path: options.stamp,
+            handles: Arc::clone(&self.context.handles),
+            ..OpenOptions::default()
         };
         self.add(origin, open, options.peers, options.paused)
+    }
+
+    /// Content that its user gives: it keeps its name and is never written to.
+    fn open_origin(&self, path: &Path, stamp_path: Option<PathBuf>) -> Result<OpenOptions, NodeError> {
+        let no_folder = || NodeError::NoFolder(path.to_owned());
+        Ok(OpenOptions {
+            folder: path.parent().ok_or_else(no_folder)?.to_owned(),
+            name: path.file_name().and_then(|name| name.to_str()).map(str::to_owned),
+            origin: true,
+            stamp_path,
+            handles: Arc::clone(&self.context.handles),
+            ..OpenOptions::default()
+        })
     }
 
     fn add(
@@ -219,14 +231,6 @@ impl Node {
     }
 }
 
-fn open_origin(folder: PathBuf, stamp: Option<PathBuf>) -> OpenOptions {
-    OpenOptions { folder, overwrite: false, origin: true, vouched: false, stamp }
-}
-
 fn absolute(path: PathBuf) -> Result<PathBuf, NodeError> {
     std::path::absolute(&path).map_err(|_| NodeError::NoFolder(path))
-}
-
-fn parent(path: &Path) -> Result<PathBuf, NodeError> {
-    path.parent().map(Path::to_owned).ok_or_else(|| NodeError::NoFolder(path.to_owned()))
 }

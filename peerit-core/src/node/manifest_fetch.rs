@@ -14,7 +14,7 @@ use crate::id::ContentId;
 use crate::layout::BLOCK_LENGTH_MAX;
 use crate::manifest::{Link, MANIFEST_LENGTH_MAX, Manifest};
 use crate::runtime::timeout;
-use crate::transport::PeerStream;
+use crate::transport::{FrameReader, PeerStream};
 use crate::wire::{Frame, Hello};
 
 /// Peers asked at the same time. Each may hold one manifest of 64 MiB in memory: 256 MiB at most.
@@ -79,7 +79,7 @@ async fn ask_peer(context: &Context, content_id: ContentId, address: SocketAddr)
         let stream = context.dial(address, content_id).await.ok()?;
         receive_manifest(stream, context.hello(0)).await
     });
-    let info = answer.await.flatten();
+    let info = answer.await.ok().flatten();
     if info.is_none() {
         log::debug!("{address} did not give the manifest");
     }
@@ -88,7 +88,7 @@ async fn ask_peer(context: &Context, content_id: ContentId, address: SocketAddr)
 
 /// Asks part after part; `None` when the peer ends the connection or breaks the rules.
 async fn receive_manifest(stream: PeerStream, hello: Hello) -> Option<Bytes> {
-    let (mut reader, mut writer) = stream.split();
+    let PeerStream { mut reader, mut writer, .. } = stream;
     writer.send(&Frame::Hello(hello)).await.ok()?;
     let mut info = BytesMut::new();
     let mut total = None;
@@ -110,12 +110,12 @@ async fn receive_manifest(stream: PeerStream, hello: Hello) -> Option<Bytes> {
 
 /// The next part of the manifest; other frames are of no interest yet.
 async fn next_part(
-    reader: &mut crate::transport::FrameReader,
+    reader: &mut FrameReader,
     expected: u32,
 ) -> Option<(usize, Bytes)> {
     loop {
         if let (Frame::ManifestData { offset, total_length, .. }, Some(part)) =
-            reader.next().await.ok()??
+            reader.next().await.ok()?
         {
             let due = offset == expected && !part.is_empty();
             return due.then_some((total_length as usize, part));

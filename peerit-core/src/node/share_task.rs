@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -17,7 +16,6 @@ use super::share::Share;
 use super::status::ShareState;
 use super::swarm_driver::SwarmDriver;
 use crate::bitfield::Bitfield;
-use crate::id::ContentId;
 use crate::manifest::{Link, Manifest};
 use crate::store::{FileStore, OpenOptions, StoreError};
 
@@ -39,7 +37,7 @@ pub(crate) enum Origin {
 }
 
 /// The user wants no more of the share.
-struct Stopped;
+pub(crate) struct Stopped;
 
 impl ShareTask {
     /// Runs until the share is removed.
@@ -79,7 +77,7 @@ impl ShareTask {
             return Err(ShareError::Changed(self.share.status().path));
         }
         let driver = SwarmDriver::new(self, manifest, Arc::new(store), held);
-        driver.run().await.map(|()| Stopped)
+        driver.run().await
     }
 
     /// The manifest; asked of peers the first time when there is only a link.
@@ -157,5 +155,5 @@ async fn open(
             share.update(|status| status.verified = checked);
         })
     });
-    opened.await.unwrap_or_else(|| Err(StoreError::panicked()))
+    opened.await
 }

@@ -1,10 +1,9 @@
 //! What a share is doing, for people and programs.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::id::{ContentId, PeerId};
-use crate::swarm::{Path, PeerReport};
+use crate::id::ContentId;
+use crate::swarm::PeerReport;
 use crate::tracker::TrackerStatus;
 
 /// What a share is doing.

@@ -13,7 +13,7 @@ use super::context::{Context, DIAL_TIMEOUT};
 use super::error::ShareError;
 use super::input::{Command, Input};
 use super::share::Share;
-use super::share_task::ShareTask;
+use super::share_task::{ShareTask, Stopped};
 use super::status::ShareState;
 use crate::bitfield::Bitfield;
 use crate::id::PeerKey;
@@ -47,9 +47,6 @@ pub(crate) struct SwarmDriver<'a> {
     finished: bool,
     published: Timestamp,
 }
-
-/// The user wants no more of the share.
-pub(crate) struct Stopped;
 
 impl<'a> SwarmDriver<'a> {
     pub(crate) fn new(
@@ -215,12 +212,12 @@ impl<'a> SwarmDriver<'a> {
         self.context.runtime.spawn(Box::pin(async move {
             let dialled = timeout(&*context.runtime, DIAL_TIMEOUT, context.dial(address, content_id));
             let input = match dialled.await {
-                Some(Ok(stream)) => {
+                Ok(Ok(stream)) => {
                     Input::Opened { stream: Box::new(stream), direction: Direction::Dialled }
                 }
                 failed => {
                     let why = failed.map(|result| result.err().map(|error| error.to_string()));
-                    log::debug!("dialling {address}: {}", why.flatten().unwrap_or("timeout".into()));
+                    log::debug!("dialling {address} failed: {why:?}");
                     Input::Swarm(Event::DialFailed { address })
                 }
             };
@@ -262,7 +259,7 @@ impl<'a> SwarmDriver<'a> {
     /// Makes what was stored durable; a failure only costs a check at the next start.
     async fn sync(&self) {
         let store = Arc::clone(&self.source.store);
-        if let Some(Err(error)) = self.context.checkers.run(move || store.sync()).await {
+        if let Err(error) = self.context.checkers.run(move || store.sync()).await {
             log::warn!("{}: not made durable: {error}", self.share.content_id());
         }
     }
@@ -313,7 +310,7 @@ async fn forward(found: Receiver<Vec<std::net::SocketAddr>>, inputs: Sender<Inpu
 fn verified_bytes(have: &Bitfield, manifest: &Manifest) -> u64 {
     let layout = manifest.layout();
     let full = u64::from(have.count()) * u64::from(layout.chunk_length());
-    let last = layout.chunks().next_back().filter(|&last| have.contains(last));
+    let last = layout.chunks().last().filter(|&last| have.contains(last));
     let short = last.map_or(0, |last| layout.chunk_length() - layout.length_of(last));
     full - u64::from(short)
 }

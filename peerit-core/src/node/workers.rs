@@ -1,6 +1,8 @@
 //! Blocking work (disk, hashing) on a bounded number of threads.
 
 use std::collections::VecDeque;
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::runtime::Runtime;
@@ -40,19 +42,23 @@ impl Workers {
         }
     }
 
-    /// Runs `job` and hands its result back; `None` when it panicked.
-    ///
-    /// Dropping the future does not stop the job.
+    /// Runs `job` and hands its result back; if it panics, so does the future. Dropping the future
+    /// does not stop the job.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
+    ) -> T {
         let (sender, receiver) = async_channel::bounded(1);
         self.submit(move || {
-            // Nobody waits for it any more if this fails.
-            let _ = sender.try_send(job());
+            // An error here means that nobody awaits the result any more.
+            let _ = sender.try_send(catch_unwind(AssertUnwindSafe(job)));
         });
-        receiver.recv().await.ok()
+        match receiver.recv().await {
+            Ok(Ok(output)) => output,
+            Ok(Err(panic)) => resume_unwind(panic),
+            // The runtime is shut down and took the job with it.
+            Err(_) => pending().await,
+        }
     }
 }
 
@@ -67,7 +73,7 @@ fn drain(queue: &Mutex<Queue>) {
             job
         };
         // A job that panics must not take the thread's place in the count with it.
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+        if catch_unwind(AssertUnwindSafe(job)).is_err() {
             log::error!("a blocking job panicked");
         }
     }

@@ -15,46 +15,46 @@ use peerit_core::rng::Rng;
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A node on loopback that knows no tracker of its own.
-pub fn loopback() -> NodeBuilder {
+pub(crate) fn loopback() -> NodeBuilder {
     Node::builder().listen(([127, 0, 0, 1], 0).into())
 }
 
 /// A node on loopback with a tracker for what it shares.
-pub fn with_tracker() -> NodeBuilder {
+pub(crate) fn with_tracker() -> NodeBuilder {
     loopback().embedded_tracker(([127, 0, 0, 1], 0).into())
 }
 
 /// Bytes that are the same at every run.
-pub fn noise(length: usize) -> Vec<u8> {
+pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut rng = Rng::from_seed(length as u64);
     (0..length.div_ceil(8)).flat_map(|_| rng.next_u64().to_le_bytes()).take(length).collect()
 }
 
 /// Writes a file and the folders above it.
-pub fn write(path: &Path, content: &[u8]) {
+pub(crate) fn write(path: &Path, content: &[u8]) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, content).unwrap();
 }
 
 /// Shares `path`; gives the handle and what others need.
-pub async fn share(node: &Node, path: &Path) -> (Share, Manifest) {
+pub(crate) async fn share(node: &Node, path: &Path) -> (Share, Manifest) {
     let share = node.share(path, ShareOptions::default()).await.unwrap();
     let manifest = share.manifest().unwrap().clone();
     (share, manifest)
 }
 
 /// Downloads without a tracker, from these nodes only.
-pub fn from_nodes(nodes: &[&Node]) -> DownloadOptions {
+pub(crate) fn from_nodes(nodes: &[&Node]) -> DownloadOptions {
     DownloadOptions { peers: nodes.iter().map(|node| address(node)).collect(), ..Default::default() }
 }
 
 /// Where a node can be dialled.
-pub fn address(node: &Node) -> SocketAddr {
+pub(crate) fn address(node: &Node) -> SocketAddr {
     ([127, 0, 0, 1], node.listen_port()).into()
 }
 
 /// Waits until the share is complete.
-pub async fn complete(share: &Share) {
+pub(crate) async fn complete(share: &Share) {
     let deadline = async {
         async_io_sleep(DEADLINE).await;
         panic!("not complete in time: {:?}", share.status());
@@ -63,7 +63,7 @@ pub async fn complete(share: &Share) {
 }
 
 /// Waits until the share looks as wanted.
-pub async fn until(share: &Share, wanted: impl Fn(&ShareStatus) -> bool) -> ShareStatus {
+pub(crate) async fn until(share: &Share, wanted: impl Fn(&ShareStatus) -> bool) -> ShareStatus {
     let mut progress = share.progress();
     let reached = async {
         while let Some(status) = progress.next().await {
@@ -81,11 +81,11 @@ pub async fn until(share: &Share, wanted: impl Fn(&ShareStatus) -> bool) -> Shar
 }
 
 async fn async_io_sleep(duration: Duration) {
-    peerit_core::runtime::current().unwrap().sleep(duration).await;
+    peerit_core::runtime::default().unwrap().sleep(duration).await;
 }
 
 /// All files below a folder with their bytes, sorted.
-pub fn tree(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn tree(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = walkdir::WalkDir::new(folder)
         .into_iter()
         .map(Result::unwrap)

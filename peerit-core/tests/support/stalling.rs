@@ -8,20 +8,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::io::{AsyncRead, AsyncWrite};
-use peerit_core::runtime::{BoxFuture, BoxStream, current};
+use peerit_core::runtime::{BoxFuture, BoxStream};
 use peerit_core::transport::{
     Connection, Identity, Incoming, TcpTransport, Transport, TransportError,
 };
 
 /// TCP and TLS, of which at most some bytes can be read in all.
-pub struct StallingTransport {
+pub(crate) struct StallingTransport {
     inner: TcpTransport,
     left: Arc<AtomicUsize>,
 }
 
 impl StallingTransport {
-    pub fn new(identity: &Identity, bytes: usize) -> Self {
-        let runtime = current().unwrap();
+    pub(crate) fn new(identity: &Identity, bytes: usize) -> Self {
+        let runtime = peerit_core::runtime::default().unwrap();
         let inner = TcpTransport::bind(runtime, identity, ([127, 0, 0, 1], 0).into()).unwrap();
         Self { inner, left: Arc::new(AtomicUsize::new(bytes)) }
     }
