@@ -1,4 +1,4 @@
-//! What a peer does when nothing is left to ask for.
+//! What a peer does when nothing is left to ask for, or no memory for what is left.
 
 use std::time::Duration;
 
@@ -20,13 +20,18 @@ impl Scheduler {
 
     /// Asks a peer with nothing else to do for the block that would otherwise come last, when it
     /// would come sooner from this peer. The first arrival wins, the other request is cancelled.
+    ///
+    /// Before the endgame this frees memory that slow peers hold; then it must come in half the
+    /// time, because what comes twice takes the place of what is still to come.
     pub(super) fn duplicate(&self, key: PeerKey) -> Option<Block> {
         let peer = self.peers.get(&key).filter(|peer| !peer.pipeline.is_snubbed())?;
-        if !self.is_endgame() {
+        let endgame = self.is_endgame();
+        if !endgame && self.partials.has_room() {
             return None;
         }
         let with_this = peer.outstanding_bytes + u64::from(BLOCK_LENGTH_MAX);
         let own_wait = peer.pipeline.time_for(with_this, &self.config);
+        let own_wait = if endgame { own_wait } else { own_wait.saturating_mul(2) };
         self.requests
             .slowest(self.config.endgame_scan)
             .filter(|&(_, holder, block)| {

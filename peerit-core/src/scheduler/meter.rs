@@ -48,7 +48,7 @@ fn slot_of(now: Timestamp) -> u64 {
 }
 
 fn index(slot: u64) -> usize {
-    (slot % SLOTS as u64) as usize
+    usize::try_from(slot % SLOTS as u64).unwrap_or(0)
 }
 
 #[cfg(test)]

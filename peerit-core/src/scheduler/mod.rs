@@ -8,7 +8,7 @@
 //! | `rarity`, `wanted` | which untouched chunk is rarest, and which of them has this peer? |
 //! | `partial` | which chunks are begun, and how much memory do they take? |
 //! | `pipeline` | how much may be asked of a peer at a time? |
-//! | `endgame` | what does a peer do when nothing is left to ask for? |
+//! | `endgame` | what does a peer do when nothing is left to ask for, or no memory for it? |
 //! | `late` | when is a peer given up, when a chunk? |
 //! | `config` | the numbers in all of these |
 //!
@@ -45,6 +45,7 @@ pub mod twin;
 mod wanted;
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "the numbers of tests are small")]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -37,6 +37,10 @@ impl Scheduler {
         peer.missing = u32::try_from(missing).unwrap_or(u32::MAX);
         peer.refused = Bitfield::empty(chunks.len());
         peer.has = chunks;
+        let lacking = |chunk: &ChunkIndex| !peer.has.contains(*chunk);
+        let given_up: Vec<_> =
+            self.partials.exclusive_to(key).into_iter().filter(lacking).collect();
+        given_up.into_iter().for_each(|chunk| self.abandon(chunk));
         self.update_interest(key);
         self.look_at(key);
     }

@@ -4,6 +4,7 @@ use super::requests::Request;
 use super::{Action, Scheduler};
 use crate::id::{ChunkIndex, PeerKey};
 use crate::layout::Block;
+use crate::rng::Rng;
 
 impl Scheduler {
     /// Puts a peer into the queue of those that are asked for more.
@@ -56,10 +57,10 @@ impl Scheduler {
             .or_else(|| self.look_around(key))
     }
 
-    /// With nothing of that: replace what stands in the way, or race the slowest.
+    /// With nothing of that: race the slowest, or replace what stands in the way.
     fn look_around(&mut self, key: PeerKey) -> Option<Block> {
         self.scanned += (2 * self.config.partial_scan + self.config.endgame_scan) as u64;
-        self.replace_stale(key).or_else(|| self.take_over(key)).or_else(|| self.duplicate(key))
+        self.take_over(key).or_else(|| self.duplicate(key)).or_else(|| self.replace_stale(key))
     }
 
     fn continue_current(&mut self, key: PeerKey) -> Option<Block> {
@@ -71,7 +72,7 @@ impl Scheduler {
     /// Of the begun chunks looked at, the one closest to all being asked for.
     fn join_partial(&mut self, key: PeerKey) -> Option<Block> {
         let peer = self.peers.get(&key)?;
-        let start = ChunkIndex(self.rng.next_u64() as u32 % self.layout.chunk_count().max(1));
+        let start = ChunkIndex(below(&mut self.rng, self.layout.chunk_count()));
         let (chunk, _) = self
             .partials
             .with_free(key, start)
@@ -106,8 +107,8 @@ impl Scheduler {
         self.scanned += u64::from(sample);
         (0..sample)
             .filter_map(|number| {
-                let drawn = self.rng.below(count as usize) as u32;
-                peer.wanted.nth(if count <= sample { number } else { drawn })
+                let rank = if count <= sample { number } else { below(&mut self.rng, count) };
+                peer.wanted.nth(rank)
             })
             .min_by_key(|&chunk| self.rarity.availability(chunk))
     }
@@ -151,4 +152,9 @@ impl Scheduler {
             self.look_again_at.get_or_insert(self.now + self.config.look_again);
         }
     }
+}
+
+/// A number below `bound`.
+fn below(rng: &mut Rng, bound: u32) -> u32 {
+    u32::try_from(rng.below(bound as usize)).unwrap_or(0)
 }

@@ -99,6 +99,7 @@ fn bit(chunk: ChunkIndex) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "the numbers of tests are small")]
 mod tests {
     use std::collections::BTreeSet;
 

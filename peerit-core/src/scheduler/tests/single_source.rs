@@ -80,3 +80,11 @@ fn a_slow_source_is_replaced_by_a_fast_one_in_the_endgame() {
     assert_ne!(source(&driver), slow);
     assert!(!driver.picture().contains('#'), "{}", driver.picture());
 }
+
+#[test]
+fn a_source_that_no_longer_has_it_is_replaced() {
+    let mut driver = lost_once();
+    let peer = source(&driver);
+    driver.tell(Event::HasChunks { peer, chunks: bits(".") });
+    assert_ne!(source(&driver), peer);
+}

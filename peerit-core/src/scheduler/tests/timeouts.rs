@@ -129,9 +129,27 @@ fn vanished_peers_do_not_hold_the_memory_of_others() {
     }
     driver.wait(29_000);
     assert_eq!(driver.picture(), ".... .... .... ....");
-    while driver.asked_of(C).is_empty() {
+    while driver.now < Timestamp::from_origin(Duration::from_secs(120)) {
         driver.now = driver.scheduler.poll_timeout().unwrap();
         driver.wait(0);
     }
-    assert!(driver.now < Timestamp::from_origin(Duration::from_secs(120)));
+    assert!(driver.picture().contains('c'), "{}", driver.picture());
+}
+
+#[test]
+fn slow_peers_are_raced_when_they_hold_all_memory() {
+    let config = Config { partial_bytes_max: 0, ..Config::default() };
+    let mut driver = Driver::with(config, layout(8, 2), 1);
+    driver.join(A, "########");
+    driver.join(B, "########");
+    assert!(!driver.scheduler.partials.has_room());
+    driver.tell(Event::PeerJoined { peer: C });
+    driver.tell(Event::HasChunks { peer: C, chunks: bits("########") });
+    let block = driver.asked_of(A)[0];
+    driver.tell(Event::Choked { peer: A });
+    driver.asked.retain(|&(peer, _)| peer != A);
+    driver.tell(Event::Unchoked { peer: C });
+    driver.wait(10);
+    driver.arrive(C, block);
+    assert!(driver.picture().contains('*'), "{}", driver.picture());
 }
