@@ -36,6 +36,9 @@ pub enum NodeError {
     /// The path has no parent folder.
     #[error("{} is not in a folder", .0.display())]
     NoFolder(PathBuf),
+    /// What was to be shared cannot be seeded.
+    #[error(transparent)]
+    Share(#[from] ShareError),
     /// The node is shutting down.
     #[error("the node is shutting down")]
     ShutDown,

@@ -36,11 +36,12 @@ impl Node {
         Self { context, closing }
     }
 
-    /// Makes the manifest of a file or folder (each byte is read once, hashed on all cores) and seeds it where it
-    /// is. The files are never written to. Not cancel safe: a dropped call hashes to its end for nothing.
+    /// Makes the manifest of a file or folder (each byte is read once, hashed on all cores) and seeds
+    /// it where it is; resolves when peers can have it. The files are never written to. Not cancel
+    /// safe: a dropped call hashes to its end.
     ///
     /// # Errors
-    /// When the content cannot be read, or holds what a manifest cannot describe.
+    /// When the content cannot be read, changes meanwhile, or holds what a manifest cannot describe.
     pub async fn share(
         &self,
         path: impl Into<PathBuf>,
@@ -49,7 +50,9 @@ impl Node {
         let path = absolute(path.into())?;
         let created = self.create_manifest(path.clone(), &options).await?;
         let open = OpenOptions { stamp: Some(created.stamp), ..self.open_origin(&path, options.stamp)? };
-        self.add(Origin::Manifest(created.manifest), open, Vec::new(), false)
+        let share = self.add(Origin::Manifest(created.manifest), open, Vec::new(), false)?;
+        share.completed().await?;
+        Ok(share)
     }
 
     /// Seeds content of which there is a manifest already: what does not match it fails the share.

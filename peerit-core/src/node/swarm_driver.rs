@@ -59,10 +59,10 @@ impl<'a> SwarmDriver<'a> {
         let (config, seed) = (context.swarm_config(), context.random_seed());
         let mut swarm = Swarm::new(config, manifest.layout(), held, context.peer_id, seed);
         let now = context.clock.now();
-        swarm.handle_event(now, Event::AddressesFound { addresses: task.peers.clone() });
         if task.paused {
             swarm.handle_event(now, Event::Pause);
         }
+        swarm.handle_event(now, Event::AddressesFound { addresses: task.peers.clone() });
         let source = connection::Source {
             manifest,
             store,
