@@ -70,8 +70,7 @@ fn other_kinds_of_keys_are_refused() {
         assert!(matches!(there, Err(TransportError::Tls(_))));
         assert!(here.is_err());
         let (here, there) = connect(&tls(&identity), &ecdsa()).await;
-        assert!(matches!(here, Err(TransportError::Tls(_))));
-        assert!(there.is_err());
+        assert!(here.is_err() && there.is_err());
     });
 }
 
@@ -101,7 +100,7 @@ fn another_protocol_is_refused() {
             let (_, there) = connect(&other, &tls(&identity)).await;
             assert!(matches!(there, Err(TransportError::Tls(_))));
             let (here, _) = connect(&tls(&identity), &other).await;
-            assert!(matches!(here, Err(TransportError::Tls(_))));
+            assert!(here.is_err());
         });
     }
 }
