@@ -32,7 +32,7 @@ pub enum FrameError {
 
 /// The frames of both directions, each for a task of its own: one that waits does not hold up the other.
 #[must_use]
-pub fn split(stream: BoxStream) -> (FrameReader, FrameWriter) {
+pub fn framed(stream: BoxStream) -> (FrameReader, FrameWriter) {
     let (read, write) = stream.split();
     let reader = FrameReader {
         stream: read,

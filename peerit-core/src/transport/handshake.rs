@@ -7,7 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::{Connection, FrameError, FrameReader, FrameWriter, split};
+use super::{Connection, FrameError, FrameReader, FrameWriter, framed};
 use crate::id::{ContentId, PeerId, SwarmKey, Topic};
 use crate::swarm::Path;
 use crate::wire::{Frame, Role, proof, proofs_match};
@@ -60,7 +60,7 @@ pub async fn dial_swarm(
     content: ContentId,
 ) -> Result<PeerStream, HandshakeError> {
     let Connection { peer_id, address, path, binding, stream } = connection;
-    let (mut reader, mut writer) = split(stream);
+    let (mut reader, mut writer) = framed(stream);
     let key = content.swarm_key();
     let show = |role| proof(key, &binding, role, own_id, peer_id);
 
@@ -91,7 +91,7 @@ pub async fn answer_swarm(
     swarm_key_of: impl Fn(Topic) -> Option<SwarmKey>,
 ) -> Result<(Topic, PeerStream), HandshakeError> {
     let Connection { peer_id, address, path, binding, stream } = connection;
-    let (mut reader, mut writer) = split(stream);
+    let (mut reader, mut writer) = framed(stream);
 
     let Frame::Knock { topic, proof: shown } = reader.next_frame().await? else {
         return Err(HandshakeError::WrongFrame("knock"));

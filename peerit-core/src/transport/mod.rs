@@ -14,7 +14,7 @@ use crate::id::PeerId;
 use crate::runtime::{BoxFuture, BoxStream};
 use crate::swarm::Path;
 
-pub use frames::{FrameError, FrameReader, FrameWriter, split};
+pub use frames::{FrameError, FrameReader, FrameWriter, framed};
 pub use handshake::{HandshakeError, PeerStream, answer_swarm, dial_swarm};
 pub use identity::{Identity, IdentityError};
 pub use tcp::TcpTransport;

@@ -51,14 +51,12 @@ async fn meet(runtime: &Arc<dyn Runtime>) -> (PeerStream, PeerStream) {
 fn peers_meet_over_tcp() {
     on_each_runtime(|runtime| async move {
         let (mut here, mut there) = meet(&runtime).await;
-        for (from, to) in [(&mut here, &mut there)] {
-            from.writer.send(&Frame::Interest(true)).await.unwrap();
-            from.writer.flush().await.unwrap();
-            assert_eq!(to.reader.next().await.unwrap(), (Frame::Interest(true), None));
-            to.writer.send(&Frame::Choke(false)).await.unwrap();
-            to.writer.flush().await.unwrap();
-            assert_eq!(from.reader.next().await.unwrap(), (Frame::Choke(false), None));
-        }
+        here.writer.send(&Frame::Interest(true)).await.unwrap();
+        here.writer.flush().await.unwrap();
+        assert_eq!(there.reader.next().await.unwrap(), (Frame::Interest(true), None));
+        there.writer.send(&Frame::Choke(false)).await.unwrap();
+        there.writer.flush().await.unwrap();
+        assert_eq!(here.reader.next().await.unwrap(), (Frame::Choke(false), None));
     });
 }
 

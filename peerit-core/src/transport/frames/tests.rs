@@ -16,14 +16,14 @@ fn payload(length: usize) -> Vec<u8> {
 }
 
 fn reader(end: Pipe) -> FrameReader {
-    split(Box::new(end)).0
+    framed(Box::new(end)).0
 }
 
 #[test]
 fn frames_and_payloads_keep_their_order() {
     block_on(async {
         let (here, there) = pipe();
-        let (mut reader, (_open, mut writer)) = (reader(there), split(Box::new(here)));
+        let (mut reader, (_open, mut writer)) = (reader(there), framed(Box::new(here)));
         let lengths = [1, 70_000, BLOCK_LENGTH_MAX];
         let write = async {
             for length in lengths {
@@ -50,7 +50,7 @@ fn frames_and_payloads_keep_their_order() {
 fn a_dropped_read_loses_nothing() {
     block_on(async {
         let (here, there) = pipe();
-        let (mut reader, (_open, mut writer)) = (reader(there), split(Box::new(here)));
+        let (mut reader, (_open, mut writer)) = (reader(there), framed(Box::new(here)));
         let payload = payload(BLOCK_LENGTH_MAX as usize);
         let sending = data(BLOCK_LENGTH_MAX);
         let mut write = Box::pin(writer.send_with_payload(&sending, &payload));
@@ -72,7 +72,7 @@ fn a_dropped_read_loses_nothing() {
 fn small_frames_wait_for_a_flush_but_not_for_ever() {
     block_on(async {
         let (here, there) = pipe();
-        let (mut reader, (_open, mut writer)) = (reader(there), split(Box::new(here)));
+        let (mut reader, (_open, mut writer)) = (reader(there), framed(Box::new(here)));
         writer.send(&Frame::Choke(true)).await.unwrap();
         assert!(reader.next().now_or_never().is_none());
         writer.flush().await.unwrap();
@@ -98,7 +98,7 @@ fn small_frames_wait_for_a_flush_but_not_for_ever() {
 fn a_reader_that_waits_does_not_hold_up_the_writer() {
     block_on(async {
         let (here, there) = pipe();
-        let (mut reader, mut writer) = split(Box::new(here));
+        let (mut reader, mut writer) = framed(Box::new(here));
         let mut other = self::reader(there);
         let mut waiting = Box::pin(reader.next());
         assert!((&mut waiting).now_or_never().is_none());
