@@ -109,6 +109,8 @@ fn another_protocol_is_refused() {
 fn only_the_exact_form_of_an_ed25519_key_is_a_peer_id() {
     let spki = [SPKI_HEAD.as_slice(), &[7; 32]].concat();
     assert_eq!(peer_id(&spki), Some(PeerId([7; 32])));
+    assert!(RawKeys::check_key(&spki.clone().into()).is_ok());
+    assert!(RawKeys::check_key(&spki[1..].into()).is_err());
     assert_eq!(peer_id(&spki[..43]), None);
     assert_eq!(peer_id(&[spki.as_slice(), &[0]].concat()), None);
     for index in 0..SPKI_HEAD.len() {
