@@ -31,7 +31,7 @@ fn a_panic_of_a_blocking_job_reaches_who_awaits_it() {
         let inner = Arc::clone(&runtime);
         runtime.spawn(Box::pin(async move {
             let _alive = sender;
-            blocking(&*inner, || std::panic::resume_unwind(Box::new("job"))).await
+            blocking(&*inner, || std::panic::resume_unwind(Box::new("job"))).await;
         }));
         // The task unwinds, which drops its sender.
         assert!(receiver.recv().await.is_err());

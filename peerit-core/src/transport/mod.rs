@@ -1,10 +1,23 @@
 //! Ordered, encrypted, authenticated byte streams between peers.
 
+mod frames;
+mod handshake;
+mod identity;
+pub mod memory;
+mod pipe;
+mod tcp;
+mod tls;
+
 use std::net::SocketAddr;
 
 use crate::id::PeerId;
 use crate::runtime::{BoxFuture, BoxStream};
 use crate::swarm::Path;
+
+pub use frames::{FrameError, FrameReader, FrameWriter, framed};
+pub use handshake::{HandshakeError, PeerStream, answer_swarm, dial_swarm};
+pub use identity::{Identity, IdentityError};
+pub use tcp::TcpTransport;
 
 /// A way to reach peers and be reached.
 ///
@@ -34,7 +47,7 @@ pub struct Connection {
     pub address: SocketAddr,
     /// How it is reached.
     pub path: Path,
-    /// 32 bytes that both ends and nobody else know, different for every connection (RFC 5705).
+    /// 32 bytes that both ends and nobody else know, different for every connection (RFC 9266).
     pub binding: [u8; 32],
     /// The bytes.
     pub stream: BoxStream,
@@ -49,10 +62,13 @@ pub enum TransportError {
     /// TLS could not be agreed on.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
-    /// The peer showed no ed25519 key.
+    /// TLS was agreed on, and yet the peer showed no ed25519 key.
     #[error("peer showed no ed25519 key")]
     NoPeerId,
     /// The transport does not listen any more.
     #[error("transport is closed")]
     Closed,
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,8 +171,8 @@ fn hostile_bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn put_length(length: usize, bytes: &mut Vec<u8>) {
-    bytes.push((length & 0x7f) as u8 | 0x80);
-    bytes.push((length >> 7) as u8);
+    bytes.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+    bytes.push(u8::try_from(length >> 7).unwrap());
 }
 
 proptest! {
