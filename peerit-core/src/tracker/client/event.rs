@@ -1,0 +1,150 @@
+//! What the client is told, what it wants done, and how it stands.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::id::{PeerId, Topic};
+
+/// A tracker as a manifest names it: "host:port".
+///
+/// Any text is a key; one that names nothing is a tracker that cannot be resolved, and its status
+/// says so.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackerKey(Arc<str>);
+
+impl TrackerKey {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for TrackerKey {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for TrackerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Take part in a swarm; again: with these trackers instead.
+    Join {
+        /// The swarm.
+        topic: Topic,
+        /// The first 64 are used, all of them.
+        trackers: Vec<TrackerKey>,
+        /// TCP port on which we take connections; 0: none.
+        listen_port: u16,
+        /// Whether we have all chunks.
+        seed: bool,
+    },
+    /// We have all chunks now.
+    Completed {
+        /// The swarm.
+        topic: Topic,
+    },
+    /// Take part no more: the trackers that know us are told.
+    Leave {
+        /// The swarm.
+        topic: Topic,
+    },
+    /// The answer to [`Action::Resolve`].
+    Resolved {
+        /// The tracker.
+        tracker: TrackerKey,
+        /// Those that can be reached from our socket; the first eight are used.
+        addresses: Vec<SocketAddr>,
+    },
+    /// The answer to [`Action::Resolve`]: there is no address.
+    ResolveFailed {
+        /// The tracker.
+        tracker: TrackerKey,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A datagram came that may be a tracker's; others are ignored.
+    Datagram {
+        /// From where.
+        from: SocketAddr,
+        /// What.
+        datagram: Bytes,
+    },
+    /// The answer to [`Action::Exchange`], without its length prefix.
+    StreamReply {
+        /// Which one.
+        exchange: u64,
+        /// What came.
+        response: Bytes,
+    },
+    /// The answer to [`Action::Exchange`]: there is none.
+    StreamFailed {
+        /// Which one.
+        exchange: u64,
+    },
+}
+
+/// What a client wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Look the name up; answered by [`Event::Resolved`] or [`Event::ResolveFailed`].
+    Resolve {
+        /// The tracker.
+        tracker: TrackerKey,
+    },
+    /// Send a datagram.
+    Send {
+        /// Where to.
+        to: SocketAddr,
+        /// What; at most 1,200 bytes.
+        datagram: Bytes,
+    },
+    /// Connect by TCP, send the request after its length, read one response (at most 4,096 bytes)
+    /// after its length, within 10 s; answered by [`Event::StreamReply`] or
+    /// [`Event::StreamFailed`].
+    Exchange {
+        /// Names the exchange; never used twice.
+        exchange: u64,
+        /// Where to.
+        address: SocketAddr,
+        /// What; at most 1,200 bytes.
+        request: Bytes,
+    },
+    /// A tracker knows these peers.
+    Peers {
+        /// The swarm.
+        topic: Topic,
+        /// At most 50; a peer may be there with several addresses.
+        addresses: Vec<(PeerId, SocketAddr)>,
+    },
+    /// A tracker sees our socket at an address, other than the one it saw before.
+    Observed {
+        /// The address.
+        address: SocketAddr,
+    },
+}
+
+/// One tracker of a topic, as it answered last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrackerStatus {
+    /// "host:port".
+    pub tracker: String,
+    /// Whether its last answer came in time.
+    pub reachable: bool,
+    /// Peers that have all chunks, as it said.
+    pub seeds: u32,
+    /// Peers that do not, as it said.
+    pub leeches: u32,
+    /// What went wrong last, for people; empty: nothing.
+    pub problem: String,
+}

@@ -1,0 +1,51 @@
+//! What is sent to trackers, and what is taken from their answers.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use peerit_proto::Message;
+use peerit_proto::tracker::v1 as proto;
+use proto::AnnounceEvent;
+
+use super::super::{PEERS_WANTED_MAX, codec};
+use super::Part;
+use crate::id::{PeerId, Topic};
+
+/// An announce, encoded.
+pub(super) fn request(
+    transaction: u64,
+    token: &Bytes,
+    topic: Topic,
+    own: PeerId,
+    event: AnnounceEvent,
+    part: Part,
+) -> Bytes {
+    // An announce has 70 bytes at least, the answer to one without a valid token 29: no padding is
+    // needed.
+    let announce = proto::Announce {
+        topic: Bytes::copy_from_slice(&topic.0),
+        peer_id: Bytes::copy_from_slice(&own.0),
+        listen_port: part.listen_port.into(),
+        event: event.into(),
+        seed: part.seed,
+        peers_wanted: PEERS_WANTED_MAX.try_into().unwrap_or(u32::MAX),
+    };
+    let body = Some(proto::request::Body::Announce(announce));
+    let token = token.clone();
+    proto::Request { transaction, token, body, padding: Bytes::new() }.encode_to_vec().into()
+}
+
+/// The peers of an answer that can be dialled: the first 50, without ourselves, and without this
+/// machine's own addresses unless the tracker is on this machine.
+pub(super) fn peers(
+    reply: &proto::AnnounceReply,
+    own: PeerId,
+    tracker: SocketAddr,
+) -> Vec<(PeerId, SocketAddr)> {
+    let peers = reply.peers.iter().take(PEERS_WANTED_MAX).filter_map(|peer| {
+        let id = PeerId::try_from(peer.peer_id.as_ref()).ok()?;
+        Some((id, codec::decode_address(peer.address.as_ref()?)?))
+    });
+    let local = tracker.ip().to_canonical().is_loopback();
+    peers.filter(|(id, address)| *id != own && (local || !address.ip().is_loopback())).collect()
+}

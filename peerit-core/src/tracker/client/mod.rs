@@ -1,0 +1,205 @@
+//! A peer's side: one client for all topics and trackers of a node.
+
+mod backoff;
+mod endpoint;
+mod event;
+mod message;
+mod slot;
+mod tracker;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+pub use event::{Action, Event, TrackerKey, TrackerStatus};
+use peerit_proto::tracker::v1 as proto;
+use tracker::Tracker;
+
+use super::codec;
+use crate::id::{PeerId, Topic};
+use crate::rng::Rng;
+use crate::time::Timestamp;
+
+/// Most trackers that are asked about one topic; further ones are not used. The schema allows a
+/// manifest as many.
+pub const TRACKERS_PER_TOPIC_MAX: usize = 64;
+
+/// What the client's parts share: who we are, and what is to be done.
+struct Outbox {
+    own: PeerId,
+    rng: Rng,
+    actions: VecDeque<Action>,
+}
+
+/// Asks trackers about topics, in turn with intervals, retransmissions and backoff.
+///
+/// All trackers of a topic are used, each at one address per address family. A request goes out by
+/// UDP after 0, 1 and 3 s, then over TCP from 7 s on; without an answer the tracker counts as dead
+/// at that address, and is tried with a single request after 5 to 10 s, then twice as long each
+/// time up to 15 min, whatever the number of topics.
+///
+/// A tracker cannot make the client grow or hurry: answers count if they repeat the random
+/// transaction and come from the address asked, lists are cut to 50 peers, intervals kept within 10
+/// s and 1 h, and at most 8 requests wait for an answer. Memory: about 200 bytes for each topic at
+/// each tracker address.
+pub struct TrackerClient {
+    outbox: Outbox,
+    topics: BTreeMap<Topic, Membership>,
+    trackers: BTreeMap<TrackerKey, Tracker>,
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Datagram(SocketAddr),
+    /// The connection that was opened to ask: it vouches for the tracker.
+    Stream,
+}
+
+/// What we are in a swarm.
+#[derive(Clone, Debug)]
+struct Membership {
+    trackers: BTreeSet<TrackerKey>,
+    part: Part,
+}
+
+/// What trackers are told about us.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    listen_port: u16,
+    seed: bool,
+}
+
+impl TrackerClient {
+    /// A client without topics. `own` goes into announces; `seed` should be random, so that nobody
+    /// can guess transactions.
+    #[must_use]
+    pub fn new(own: PeerId, seed: u64) -> Self {
+        let outbox = Outbox { own, rng: Rng::from_seed(seed), actions: VecDeque::new() };
+        Self { outbox, topics: BTreeMap::new(), trackers: BTreeMap::new() }
+    }
+
+    /// Takes in what happened.
+    pub fn handle_event(&mut self, now: Timestamp, event: Event) {
+        match event {
+            Event::Join { topic, trackers, listen_port, seed } => {
+                self.join(now, topic, trackers, Part { listen_port, seed });
+            }
+            Event::Completed { topic } => self.complete(now, topic),
+            Event::Leave { topic } => self.leave(now, topic),
+            Event::Resolved { tracker, addresses } => self.resolved(now, &tracker, &addresses),
+            Event::ResolveFailed { tracker, reason } => {
+                if let Some(tracker) = self.trackers.get_mut(&tracker) {
+                    tracker.resolve_failed(now, reason, &mut self.outbox);
+                }
+            }
+            Event::Datagram { from, datagram } => self.datagram(now, from, datagram),
+            Event::StreamReply { exchange, response } => {
+                let response = codec::decode_response(response);
+                match response.filter(|response| response.transaction == exchange) {
+                    Some(response) => self.answered(now, Source::Stream, &response),
+                    None => self.stream_failed(now, exchange),
+                }
+            }
+            Event::StreamFailed { exchange } => self.stream_failed(now, exchange),
+        }
+        self.advance(now);
+    }
+
+    /// Sends what is due and gives up what is overdue.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.advance(now);
+    }
+
+    /// The next thing to do; none until the next event or timeout.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.outbox.actions.pop_front()
+    }
+
+    /// When [`TrackerClient::handle_timeout`] is due; none while there is nothing to wait for.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.trackers.values().filter_map(Tracker::next_timeout).min()
+    }
+
+    /// Whether nothing is left to say: no topic is joined, and every tracker that can be reached
+    /// knows it.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.topics.is_empty() && self.trackers.is_empty()
+    }
+
+    /// The state of a topic's trackers, in the order of their names; empty if it is not joined.
+    #[must_use]
+    pub fn status(&self, topic: Topic) -> Vec<TrackerStatus> {
+        let keys = self.topics.get(&topic).into_iter().flat_map(|membership| &membership.trackers);
+        keys.filter_map(|key| Some(self.trackers.get(key)?.status(topic))).collect()
+    }
+
+    fn join(&mut self, now: Timestamp, topic: Topic, trackers: Vec<TrackerKey>, part: Part) {
+        self.leave(now, topic);
+        let trackers: BTreeSet<_> = trackers.into_iter().take(TRACKERS_PER_TOPIC_MAX).collect();
+        for key in &trackers {
+            let tracker =
+                self.trackers.entry(key.clone()).or_insert_with(|| Tracker::new(key.clone()));
+            tracker.join(now, topic, part);
+        }
+        self.topics.insert(topic, Membership { trackers, part });
+    }
+
+    fn complete(&mut self, now: Timestamp, topic: Topic) {
+        let Some(membership) = self.topics.get_mut(&topic) else { return };
+        membership.part.seed = true;
+        for key in &membership.trackers {
+            if let Some(tracker) = self.trackers.get_mut(key) {
+                tracker.complete(now, topic);
+            }
+        }
+    }
+
+    fn leave(&mut self, now: Timestamp, topic: Topic) {
+        let Some(membership) = self.topics.remove(&topic) else { return };
+        for key in &membership.trackers {
+            if let Some(tracker) = self.trackers.get_mut(key) {
+                tracker.leave(now, topic);
+            }
+        }
+    }
+
+    fn resolved(&mut self, now: Timestamp, key: &TrackerKey, addresses: &[SocketAddr]) {
+        let Some(tracker) = self.trackers.get_mut(key) else { return };
+        let joined = self.topics.iter().filter(|(_, membership)| membership.trackers.contains(key));
+        let joined = joined.map(|(topic, membership)| (*topic, membership.part)).collect();
+        tracker.resolved(now, addresses, &joined, &mut self.outbox);
+    }
+
+    fn datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: Bytes) {
+        let source = Source::Datagram(from);
+        if self.trackers.values().any(|tracker| tracker.is_at(source))
+            && let Some(response) = codec::decode_response(datagram)
+        {
+            self.answered(now, source, &response);
+        }
+    }
+
+    /// Two names may lead to the same address: the transaction tells which of them asked.
+    fn answered(&mut self, now: Timestamp, source: Source, response: &proto::Response) {
+        for tracker in self.trackers.values_mut().filter(|tracker| tracker.is_at(source)) {
+            tracker.answered(now, source, response, &mut self.outbox);
+        }
+    }
+
+    fn stream_failed(&mut self, now: Timestamp, exchange: u64) {
+        for tracker in self.trackers.values_mut() {
+            tracker.stream_failed(now, exchange, &mut self.outbox);
+        }
+    }
+
+    fn advance(&mut self, now: Timestamp) {
+        self.trackers.retain(|_, tracker| {
+            tracker.advance(now, &mut self.outbox);
+            !tracker.is_idle()
+        });
+    }
+}

@@ -1,0 +1,85 @@
+//! A rate per host, in memory of one fixed size.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::time::Timestamp;
+
+/// Buckets of a limiter: 4,096 of 16 bytes are 64 KiB.
+const BUCKETS: usize = 4_096;
+
+/// A host as far as addresses tell: one IPv4 address, or the /64 of an IPv6 address, as one machine
+/// or home is usually given all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Host(u128);
+
+impl Host {
+    pub(super) fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            // ::ffff:a.b.c.d: inside ::/64, whose own number is 0, so no /64 has the same.
+            IpAddr::V4(ip) => Self(ip.to_ipv6_mapped().to_bits()),
+            IpAddr::V6(ip) => Self(ip.to_bits() >> 64 << 64),
+        }
+    }
+}
+
+/// Lets each host do something `burst` times at once, and once an `interval` in the long run.
+///
+/// The generic cell rate algorithm (ITU-T I.371): a bucket is the moment at which it is empty
+/// again. Hosts share buckets by a keyed hash that nobody outside can predict: two busy hosts get
+/// the rate of one with probability 1/4,096, and a flood from many forged addresses closes the door
+/// for all at a total of 4,096 per interval instead of growing a table.
+pub(super) struct RateLimiter {
+    key: [u8; 32],
+    interval: Duration,
+    burst: u32,
+    empty_at: Vec<Timestamp>,
+}
+
+impl RateLimiter {
+    pub(super) fn new(key: [u8; 32], interval: Duration, burst: u32) -> Self {
+        Self { key, interval, burst, empty_at: vec![Timestamp::ZERO; BUCKETS] }
+    }
+
+    /// Whether `host` may do it now; if so, it is counted.
+    pub(super) fn allow(&mut self, now: Timestamp, host: Host) -> bool {
+        let digest = blake3::keyed_hash(&self.key, &host.0.to_be_bytes());
+        let [high, low, ..] = *digest.as_bytes();
+        let bucket = &mut self.empty_at[usize::from(u16::from_be_bytes([high, low])) % BUCKETS];
+        let empty_at = (*bucket).max(now) + self.interval;
+        let allowed = empty_at - now <= self.interval * self.burst;
+        if allowed {
+            *bucket = empty_at;
+        }
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let mut limiter = RateLimiter::new([1; 32], Duration::from_secs(1), 4);
+        let host = Host::of([198, 51, 100, 7].into());
+        let at = |ms| Timestamp::from_origin(Duration::from_millis(ms));
+        let allowed =
+            |limiter: &mut RateLimiter, ms| (0..10).filter(|_| limiter.allow(at(ms), host)).count();
+        assert_eq!(allowed(&mut limiter, 5_000), 4);
+        assert_eq!(allowed(&mut limiter, 5_999), 0);
+        assert_eq!(allowed(&mut limiter, 6_000), 1);
+        assert_eq!(allowed(&mut limiter, 60_000), 4);
+        assert!(limiter.allow(at(60_000), Host::of([198, 51, 100, 8].into())));
+    }
+
+    #[test]
+    fn a_host_is_an_ipv4_address_or_an_ipv6_network() {
+        let host = |text: &str| Host::of(text.parse().unwrap());
+        assert_eq!(host("2001:db8::1"), host("2001:db8::ffff:2"));
+        assert_ne!(host("2001:db8::1"), host("2001:db8:0:1::1"));
+        assert_eq!(host("::ffff:198.51.100.7"), host("198.51.100.7"));
+        assert_ne!(host("198.51.100.7"), host("198.51.100.8"));
+        assert_ne!(host("0.0.0.0"), host("::1"));
+    }
+}

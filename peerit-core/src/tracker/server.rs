@@ -1,0 +1,351 @@
+//! The tracker's side.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use peerit_proto::Message;
+use peerit_proto::tracker::v1 as proto;
+use proto::request::Body as RequestBody;
+use proto::response::Body as ResponseBody;
+
+use super::codec::{self, Announce, Ask};
+use super::rate::{Host, RateLimiter};
+use super::table::{Asker, Full, Table};
+use super::token::Tokens;
+use super::{DATAGRAM_MAX, INTERVAL_MAX, INTERVAL_MIN, STREAM_RESPONSE_MAX, stun};
+use crate::id::{PeerId, Topic};
+use crate::rng::Rng;
+use crate::time::Timestamp;
+
+/// Answers per host to STUN requests that are shorter than their answers: one every half second, 16
+/// at once.
+///
+/// Plain clients send 20 bytes and get 32 (44 for IPv6). With forged sources that would make a
+/// reflector of gain 1.6 to 2.2; at this rate a victim gets 88 bytes a second at most, and all
+/// victims together 4,096 times that (the buckets of a [`RateLimiter`]), 360 kB/s. A client with
+/// its seven retransmissions (RFC 8489, section 6.2.1) never notices.
+const STUN_INTERVAL: Duration = Duration::from_millis(500);
+const STUN_BURST: u32 = 16;
+
+/// Signals per host, sent and received apart: ten a second, 100 at once. A peer that meets a full
+/// swarm sends one or two for each of 50 peers.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
+const SIGNAL_BURST: u32 = 100;
+
+/// How a tracker works; the limits bound its memory (0.5 to 0.9 KiB a peer).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// How often peers announce; kept within 10 s and 1 h. Default 2 min: a peer that died is told
+    /// of for at most 5 min (it expires after 2.5 intervals, so that one lost announce does no
+    /// harm), and a full table of 262,144 peers is 2,200 announces a second.
+    pub interval: Duration,
+    /// Most peers of all topics. Default 262,144: at most 240 MB.
+    pub peers_max: usize,
+    /// Most topics. Default 65,536.
+    pub topics_max: usize,
+    /// Most peers of one topic. Default 65,536: a quarter of the table.
+    pub peers_per_topic_max: usize,
+    /// Most peers of all topics with an address of one host (an IPv4 address, or the /64 of an IPv6
+    /// address). Default 4,096: room for a carrier's NAT or a seedbox of many shares, but 64 hosts
+    /// are needed to fill the table or its topics, and 16 to fill one topic.
+    pub peers_per_host_max: u32,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(120),
+            peers_max: 262_144,
+            topics_max: 65_536,
+            peers_per_topic_max: 65_536,
+            peers_per_host_max: 4_096,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// How long a peer is told of after its last announce.
+    pub(super) fn lifetime(&self) -> Duration {
+        self.interval * 5 / 2
+    }
+
+    pub(super) fn is_fresh(&self, now: Timestamp, seen: Timestamp) -> bool {
+        now - seen < self.lifetime()
+    }
+}
+
+/// What a tracker is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A datagram came.
+    Datagram {
+        /// From where, as the socket gave it.
+        from: SocketAddr,
+        /// What.
+        datagram: Bytes,
+    },
+    /// A request came over TCP, without its length prefix.
+    Request {
+        /// The driver's name for the connection.
+        connection: u64,
+        /// From where.
+        from: SocketAddr,
+        /// What.
+        request: Bytes,
+    },
+}
+
+/// What a tracker wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send a datagram of at most 1,200 bytes.
+    Send {
+        /// Where to.
+        to: SocketAddr,
+        /// What.
+        datagram: Bytes,
+    },
+    /// Send a response of at most 4,096 bytes over TCP, after its length prefix.
+    Reply {
+        /// The connection.
+        connection: u64,
+        /// What.
+        response: Bytes,
+    },
+    /// Close a TCP connection: what came was no request.
+    Close {
+        /// The connection.
+        connection: u64,
+    },
+}
+
+/// Where a request came from, and the answer goes.
+#[derive(Clone, Copy)]
+enum Channel {
+    Datagram { from: SocketAddr },
+    Stream { connection: u64, from: SocketAddr },
+}
+
+impl Channel {
+    fn from(self) -> SocketAddr {
+        match self {
+            Self::Datagram { from } | Self::Stream { from, .. } => from,
+        }
+    }
+}
+
+/// A tracker: which peers are in which swarm.
+///
+/// Every event makes one action at most, so its queue is as long as the driver lets it be. Without
+/// a valid token nothing is stored and no datagram is answered with a longer one, but for the few
+/// of [`stun`]; what is no request at all is not answered.
+pub struct TrackerServer {
+    config: ServerConfig,
+    tokens: Tokens,
+    table: Table,
+    stun_rate: RateLimiter,
+    sender_rate: RateLimiter,
+    receiver_rate: RateLimiter,
+    rng: Rng,
+    actions: VecDeque<Action>,
+}
+
+impl TrackerServer {
+    /// A tracker without peers. `secret` must be random, and known to nobody else: tokens are made
+    /// with it.
+    #[must_use]
+    pub fn new(mut config: ServerConfig, secret: [u8; 32]) -> Self {
+        config.interval = config.interval.clamp(INTERVAL_MIN, INTERVAL_MAX);
+        let key = |purpose: &[u8]| *blake3::keyed_hash(&secret, purpose).as_bytes();
+        let seed = key(b"seed").first_chunk().copied().unwrap_or_default();
+        Self {
+            tokens: Tokens::new(key(b"tokens")),
+            table: Table::new(config.clone()),
+            config,
+            stun_rate: RateLimiter::new(key(b"stun"), STUN_INTERVAL, STUN_BURST),
+            sender_rate: RateLimiter::new(key(b"sender"), SIGNAL_INTERVAL, SIGNAL_BURST),
+            receiver_rate: RateLimiter::new(key(b"receiver"), SIGNAL_INTERVAL, SIGNAL_BURST),
+            rng: Rng::from_seed(u64::from_be_bytes(seed)),
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// Takes in what arrived.
+    pub fn handle_event(&mut self, now: Timestamp, event: Event) {
+        self.table.expire(now);
+        match event {
+            Event::Datagram { from, datagram } if stun::is_stun(&datagram) => {
+                self.answer_stun(now, from, &datagram);
+            }
+            Event::Datagram { from, datagram } => self.answer_datagram(now, from, datagram),
+            Event::Request { connection, from, request } => {
+                let channel = Channel::Stream { connection, from };
+                match codec::decode_request(request) {
+                    Some(proto::Request { transaction, body: Some(body), .. }) => {
+                        self.answer(now, channel, transaction, body);
+                    }
+                    _ => self.actions.push_back(Action::Close { connection }),
+                }
+            }
+        }
+    }
+
+    /// Lets peers expire.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.table.expire(now);
+    }
+
+    /// The next thing to do; none until the next event.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When the next peer expires; none while there are no peers.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.table.next_expiry()
+    }
+
+    #[cfg(test)]
+    pub(super) fn size(&self, topic: Topic) -> (usize, usize) {
+        self.table.size(topic)
+    }
+
+    fn answer_stun(&mut self, now: Timestamp, from: SocketAddr, request: &[u8]) {
+        let Some(datagram) = stun::answer(request, from) else { return };
+        if datagram.len() <= request.len() || self.stun_rate.allow(now, Host::of(from.ip())) {
+            self.actions.push_back(Action::Send { to: from, datagram });
+        }
+    }
+
+    fn answer_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: Bytes) {
+        let length = datagram.len();
+        let Some(request) = codec::decode_request(datagram) else { return };
+        let proto::Request { transaction, body: Some(body), token, .. } = request else { return };
+        if self.tokens.accepts(now, from, &token) {
+            self.answer(now, Channel::Datagram { from }, transaction, body);
+            return;
+        }
+        let token = Bytes::copy_from_slice(&self.tokens.issue(now, from));
+        let body = Some(ResponseBody::Token(proto::Token { token }));
+        let datagram = Bytes::from(proto::Response { transaction, body }.encode_to_vec());
+        if datagram.len() <= length {
+            self.actions.push_back(Action::Send { to: from, datagram });
+        }
+    }
+
+    /// Answers a sender that has proved its address.
+    fn answer(&mut self, now: Timestamp, channel: Channel, transaction: u64, body: RequestBody) {
+        let body = match codec::checked(body) {
+            Some(Ask::Announce(announce)) => self.announce(now, channel, &announce),
+            Some(Ask::Scrape(topics)) => self.scrape(&topics),
+            Some(Ask::Signal(signal)) => match self.relay(now, channel.from(), signal) {
+                Some(refusal) => refusal,
+                None => return,
+            },
+            None => refusal(proto::RefusalReason::Malformed),
+        };
+        let response = proto::Response { transaction, body: Some(body) }.encode_to_vec().into();
+        self.actions.push_back(match channel {
+            Channel::Datagram { from } => Action::Send { to: from, datagram: response },
+            Channel::Stream { connection, .. } => Action::Reply { connection, response },
+        });
+    }
+
+    fn announce(&mut self, now: Timestamp, channel: Channel, announce: &Announce) -> ResponseBody {
+        let (from, by_udp, limit) = match channel {
+            Channel::Datagram { from } => (from, true, DATAGRAM_MAX),
+            Channel::Stream { from, .. } => (from, false, STREAM_RESPONSE_MAX),
+        };
+        if announce.stopped {
+            self.table.stop(announce.topic, announce.peer_id, from);
+        } else if self.table.announce(now, from, by_udp, announce) == Err(Full) {
+            return refusal(proto::RefusalReason::Full);
+        }
+        let (seeds, leeches) = self.table.size(announce.topic);
+        let mut reply = proto::AnnounceReply {
+            interval_ms: saturated(self.config.interval.as_millis()),
+            seeds: saturated(seeds),
+            leeches: saturated(leeches),
+            observed: Some(codec::encode_address(from)),
+            peers: Vec::new(),
+        };
+        if !announce.stopped {
+            let peers = self.peers_for(now, from, announce);
+            codec::fill_peers(&mut reply, peers, limit);
+        }
+        ResponseBody::AnnounceReply(reply)
+    }
+
+    fn peers_for(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        announce: &Announce,
+    ) -> Vec<proto::Peer> {
+        let asker = Asker {
+            topic: announce.topic,
+            id: announce.peer_id,
+            from,
+            seed: announce.seed,
+            wanted: announce.peers_wanted,
+        };
+        let sample = self.table.sample(now, &mut self.rng, &asker);
+        let encoded = sample.into_iter().map(|peer| proto::Peer {
+            peer_id: Bytes::copy_from_slice(&peer.id.0),
+            address: Some(codec::encode_address(peer.address)),
+            seed: peer.seed,
+        });
+        encoded.collect()
+    }
+
+    fn scrape(&self, topics: &[Topic]) -> ResponseBody {
+        let swarms = topics.iter().map(|topic| {
+            let (seeds, leeches) = self.table.size(*topic);
+            proto::SwarmSize { seeds: saturated(seeds), leeches: saturated(leeches) }
+        });
+        ResponseBody::ScrapeReply(proto::ScrapeReply { swarms: swarms.collect() })
+    }
+
+    /// Passes a signal on to where the receiver's last datagram came from; its answer is the
+    /// receiver's signal, if any.
+    ///
+    /// Only peers of the topic have a voice: the sender must have announced from the same host.
+    fn relay(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        signal: proto::Signal,
+    ) -> Option<ResponseBody> {
+        let unknown = Some(refusal(proto::RefusalReason::UnknownPeer));
+        let topic = Topic::try_from(signal.topic.as_ref()).ok()?;
+        let sender = PeerId::try_from(signal.sender.as_ref()).ok()?;
+        let receiver = PeerId::try_from(signal.receiver.as_ref()).ok()?;
+        if !self.table.is_at(topic, sender, from) {
+            return unknown;
+        }
+        let Some(to) = self.table.udp_address(now, topic, receiver) else { return unknown };
+        if self.sender_rate.allow(now, Host::of(from.ip()))
+            && self.receiver_rate.allow(now, Host::of(to.ip()))
+        {
+            let transaction = self.rng.next_u64().max(1);
+            let body = Some(ResponseBody::Signal(signal));
+            let datagram = proto::Response { transaction, body }.encode_to_vec().into();
+            self.actions.push_back(Action::Send { to, datagram });
+        }
+        None
+    }
+}
+
+fn refusal(reason: proto::RefusalReason) -> ResponseBody {
+    ResponseBody::Refusal(proto::Refusal { reason: reason.into() })
+}
+
+fn saturated<N>(count: N) -> u32
+where
+    u32: TryFrom<N>,
+{
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

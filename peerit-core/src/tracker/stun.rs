@@ -1,0 +1,262 @@
+//! STUN binding requests and their answers (RFC 8489): "which address do you see me at?"
+//!
+//! A server without authentication: a request is answered with XOR-MAPPED-ADDRESS, one with
+//! attributes that must be understood and are not with error 420. Nothing else is answered: no
+//! indications, no RFC 3489 requests without the magic cookie. FINGERPRINT is neither checked nor
+//! added, as the first byte tells STUN from all else on our ports.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+const HEADER_LENGTH: usize = 20;
+const MAGIC_COOKIE: u32 = 0x2112_a442;
+
+const BINDING_REQUEST: u16 = 0x0001;
+const BINDING_SUCCESS: u16 = 0x0101;
+const BINDING_ERROR: u16 = 0x0111;
+
+const ERROR_CODE: u16 = 0x0009;
+const UNKNOWN_ATTRIBUTES: u16 = 0x000a;
+const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+const SOFTWARE: u16 = 0x8022;
+
+/// Attributes below this must be understood (RFC 8489, section 14).
+const OPTIONAL_FROM: u16 = 0x8000;
+
+/// Those that a server without authentication understands by ignoring them: USERNAME,
+/// MESSAGE-INTEGRITY, REALM, NONCE, MESSAGE-INTEGRITY-SHA256, PASSWORD-ALGORITHM, USERHASH, and
+/// ICE's PRIORITY and USE-CANDIDATE.
+const IGNORED: [u16; 9] = [0x0006, 0x0008, 0x0014, 0x0015, 0x001c, 0x001d, 0x001e, 0x0024, 0x0025];
+
+/// What [`request`] carries as SOFTWARE: of a length that makes the request as long as the longest
+/// answer, that with an IPv6 address, so that a server which answers nothing longer than the
+/// question can answer it.
+const PADDING: &[u8; 20] = b"peerit              ";
+
+/// Type and value.
+type Attribute<'a> = (u16, &'a [u8]);
+
+/// Names a request; chosen at random, so that nobody off the path can forge its answer.
+pub type TransactionId = [u8; 12];
+
+/// Whether a datagram is STUN by its first byte (RFC 9443).
+#[must_use]
+pub fn is_stun(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| *first < 4)
+}
+
+/// A binding request of 44 bytes.
+#[must_use]
+pub fn request(transaction: &TransactionId) -> Bytes {
+    let mut body = BytesMut::new();
+    put_attribute(&mut body, SOFTWARE, PADDING);
+    message(BINDING_REQUEST, transaction, &body)
+}
+
+/// The answer to a binding request that came from `from`; none if `datagram` is no such request.
+///
+/// It has 32 bytes for IPv4, 44 for IPv6, and at most 28 plus twice the number of unknown
+/// attributes (padded to four) for an error, at most 1.5 times the request.
+#[must_use]
+pub fn answer(datagram: &[u8], from: SocketAddr) -> Option<Bytes> {
+    let (transaction, attributes) = parse(datagram, BINDING_REQUEST)?;
+    let unknown: Vec<u8> = attributes
+        .into_iter()
+        .map(|(kind, _)| kind)
+        .filter(|kind| *kind < OPTIONAL_FROM && !IGNORED.contains(kind))
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    let mut body = BytesMut::new();
+    if unknown.is_empty() {
+        put_attribute(&mut body, XOR_MAPPED_ADDRESS, &xor_address(from, &transaction));
+        return Some(message(BINDING_SUCCESS, &transaction, &body));
+    }
+    put_attribute(&mut body, ERROR_CODE, &[0, 0, 4, 20]);
+    put_attribute(&mut body, UNKNOWN_ATTRIBUTES, &unknown);
+    Some(message(BINDING_ERROR, &transaction, &body))
+}
+
+/// The address in a successful answer to the request of that name; none if `datagram` is no such
+/// answer.
+#[must_use]
+pub fn mapped_address(datagram: &[u8], transaction: &TransactionId) -> Option<SocketAddr> {
+    let (answered, attributes) = parse(datagram, BINDING_SUCCESS)?;
+    if answered != *transaction {
+        return None;
+    }
+    let (_, value) = attributes.into_iter().find(|(kind, _)| *kind == XOR_MAPPED_ADDRESS)?;
+    parse_xor_address(value, transaction)
+}
+
+/// The transaction of a well-formed message of this type, and its attributes.
+fn parse(datagram: &[u8], kind: u16) -> Option<(TransactionId, Vec<Attribute<'_>>)> {
+    let (header, mut rest) = datagram.split_at_checked(HEADER_LENGTH)?;
+    let [k0, k1, l0, l1, c0, c1, c2, c3, transaction @ ..] = header else { return None };
+    let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+    let well_formed = u16::from_be_bytes([*k0, *k1]) == kind
+        && u32::from_be_bytes([*c0, *c1, *c2, *c3]) == MAGIC_COOKIE
+        && length == rest.len()
+        && length % 4 == 0;
+    let transaction = transaction.try_into().ok().filter(|_| well_formed)?;
+    let mut attributes = Vec::new();
+    while !rest.is_empty() {
+        attributes.push(take_attribute(&mut rest)?);
+    }
+    Some((transaction, attributes))
+}
+
+fn take_attribute<'a>(rest: &mut &'a [u8]) -> Option<Attribute<'a>> {
+    let [k0, k1, l0, l1, after @ ..] = *rest else { return None };
+    let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+    let value = after.get(..length)?;
+    *rest = after.get(length.next_multiple_of(4)..)?;
+    Some((u16::from_be_bytes([*k0, *k1]), value))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "bodies are far below 64 KiB")]
+fn message(kind: u16, transaction: &TransactionId, body: &[u8]) -> Bytes {
+    let mut message = BytesMut::with_capacity(HEADER_LENGTH + body.len());
+    message.put_u16(kind);
+    message.put_u16(body.len() as u16);
+    message.put_u32(MAGIC_COOKIE);
+    message.put_slice(transaction);
+    message.put_slice(body);
+    message.freeze()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "values are far below 64 KiB")]
+fn put_attribute(body: &mut BytesMut, kind: u16, value: &[u8]) {
+    body.put_u16(kind);
+    body.put_u16(value.len() as u16);
+    body.put_slice(value);
+    body.put_bytes(0, value.len().next_multiple_of(4) - value.len());
+}
+
+/// What an address is combined with (RFC 8489, section 14.2): the magic cookie and the transaction.
+fn mask(transaction: &TransactionId) -> [u8; 16] {
+    let mut mask = [0; 16];
+    mask[..4].copy_from_slice(&MAGIC_COOKIE.to_be_bytes());
+    mask[4..].copy_from_slice(transaction);
+    mask
+}
+
+fn xor(bytes: &mut [u8], mask: &[u8]) {
+    bytes.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+}
+
+fn xor_address(address: SocketAddr, transaction: &TransactionId) -> Vec<u8> {
+    let (family, ip) = match address.ip().to_canonical() {
+        IpAddr::V4(ip) => (1, ip.octets().to_vec()),
+        IpAddr::V6(ip) => (2, ip.octets().to_vec()),
+    };
+    let mask = mask(transaction);
+    let mut value = vec![0, family];
+    value.extend(address.port().to_be_bytes());
+    value.extend(ip);
+    xor(&mut value[2..4], &mask);
+    xor(&mut value[4..], &mask);
+    value
+}
+
+fn parse_xor_address(value: &[u8], transaction: &TransactionId) -> Option<SocketAddr> {
+    let mask = mask(transaction);
+    let mut value = value.to_vec();
+    let [_, family, rest @ ..] = value.as_mut_slice() else { return None };
+    let (port, ip) = rest.split_at_mut_checked(2)?;
+    xor(port, &mask);
+    xor(ip, &mask);
+    let ip = match family {
+        1 => IpAddr::from(<[u8; 4]>::try_from(&*ip).ok()?),
+        2 => IpAddr::from(<[u8; 16]>::try_from(&*ip).ok()?),
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, u16::from_be_bytes([port[0], port[1]])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 5769, section 2.1: a request with SOFTWARE, PRIORITY, ICE-CONTROLLED, USERNAME,
+    /// MESSAGE-INTEGRITY, FINGERPRINT.
+    const SAMPLE_REQUEST: &str = "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e2074657374\
+        20636c69656e74002400046e0001ff80290008932ff9b151263b36000600096576746a3a68367659202020\
+        000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf";
+
+    /// RFC 5769, sections 2.2 and 2.3: its answers, 192.0.2.1:32853 and its IPv6 sibling.
+    const SAMPLE_ANSWERS: [(&str, &str); 2] = [
+        (
+            "0101003c2112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000080001a147\
+             e112a643000800142b91f599fd9e90c38c7489f92af9ba53f06be7d780280004c07d4c96",
+            "192.0.2.1:32853",
+        ),
+        (
+            "010100482112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000140002a147\
+             0113a9faa5d3f179bc25f4b5bed2b9d900080014a382954e4be67bf11784c97c8292c275bfe3ed41\
+             80280004c8fb0b4c",
+            "[2001:db8:1234:5678:11:2233:4455:6677]:32853",
+        ),
+    ];
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let hex: String = hex.split_whitespace().collect();
+        data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_samples_of_rfc_5769_are_understood() {
+        let request = bytes(SAMPLE_REQUEST);
+        let transaction: TransactionId = request[8..20].try_into().unwrap();
+        for (sample, address) in SAMPLE_ANSWERS {
+            let address: SocketAddr = address.parse().unwrap();
+            assert_eq!(mapped_address(&bytes(sample), &transaction), Some(address));
+            let answer = answer(&request, address).unwrap();
+            assert_eq!(mapped_address(&answer, &transaction), Some(address));
+            assert_eq!(mapped_address(&answer, &[0; 12]), None);
+        }
+    }
+
+    #[test]
+    fn our_request_is_as_long_as_its_longest_answer() {
+        let request = request(&[7; 12]);
+        for (from, length) in
+            [("192.0.2.1:9", 32), ("[::ffff:192.0.2.1]:9", 32), ("[2001:db8::1]:9", 44)]
+        {
+            assert_eq!(answer(&request, from.parse().unwrap()).unwrap().len(), length);
+        }
+        assert_eq!(request.len(), 44);
+        assert!(is_stun(&request));
+    }
+
+    #[test]
+    fn unknown_attributes_that_must_be_understood_are_named() {
+        let mut body = BytesMut::new();
+        put_attribute(&mut body, 0x0003, &[0, 0, 0, 2]);
+        put_attribute(&mut body, 0xffff, b"may be ignored");
+        let answer =
+            answer(&message(BINDING_REQUEST, &[7; 12], &body), "192.0.2.1:9".parse().unwrap());
+        let expected = "011100102112a442070707070707070707070707\
+                        0009000400000414000a000200030000";
+        assert_eq!(answer.unwrap(), bytes(expected));
+    }
+
+    #[test]
+    fn what_is_no_request_is_not_answered() {
+        let from = "192.0.2.1:9".parse().unwrap();
+        let good = request(&[7; 12]).to_vec();
+        assert!(answer(&good, from).is_some());
+        // A bit of type, length, cookie or of the attribute's length is wrong; the transaction may
+        // be anything.
+        for wrong in (0..8).chain(22..24) {
+            let mut request = good.clone();
+            request[wrong] ^= 0x40;
+            assert_eq!(answer(&request, from), None, "byte {wrong}");
+        }
+        for length in 0..good.len() {
+            assert_eq!(answer(&good[..length], from), None, "length {length}");
+        }
+        let response = answer(&good, from).unwrap();
+        assert_eq!(answer(&response, from), None, "an answer is not answered");
+    }
+}

@@ -1,0 +1,247 @@
+//! Trackers and clients on a network that loses, doubles and reorders datagrams; all from a seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::super::{
+    ClientAction, ClientEvent, ServerAction, ServerConfig, ServerEvent, TrackerClient, TrackerKey,
+    TrackerServer,
+};
+use super::*;
+use crate::rng::Rng;
+
+/// A node: its client, and what the client told it.
+pub(super) struct Node {
+    pub(super) client: TrackerClient,
+    pub(super) peers: Vec<(Topic, Vec<(PeerId, SocketAddr)>)>,
+    pub(super) observed: Vec<SocketAddr>,
+}
+
+impl Node {
+    /// All addresses it learned.
+    pub(super) fn known(&self) -> BTreeSet<SocketAddr> {
+        self.peers.iter().flat_map(|(_, peers)| peers).map(|(_, address)| *address).collect()
+    }
+}
+
+enum Arrival {
+    Datagram {
+        from: SocketAddr,
+        to: SocketAddr,
+        datagram: Bytes,
+    },
+    /// At the tracker, of a client's exchange.
+    Request {
+        exchange: u64,
+        client: SocketAddr,
+        tracker: SocketAddr,
+        request: Bytes,
+    },
+    /// At a client.
+    Event {
+        client: SocketAddr,
+        event: ClientEvent,
+    },
+}
+
+/// What a network does to datagrams, in percent.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Faults {
+    pub(super) lost: usize,
+    pub(super) doubled: usize,
+    /// Longest delay; everybody has 20 ms at least.
+    pub(super) delay_ms: usize,
+}
+
+/// What was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traffic {
+    pub(super) datagrams: usize,
+    pub(super) exchanges: usize,
+    pub(super) lookups: usize,
+}
+
+pub(super) struct Net {
+    pub(super) now: Timestamp,
+    pub(super) faults: Faults,
+    pub(super) servers: BTreeMap<SocketAddr, TrackerServer>,
+    pub(super) nodes: BTreeMap<SocketAddr, Node>,
+    pub(super) names: BTreeMap<TrackerKey, Vec<SocketAddr>>,
+    /// Trackers that are down.
+    pub(super) down: BTreeSet<SocketAddr>,
+    /// Trackers that no datagram reaches.
+    pub(super) udp_blocked: BTreeSet<SocketAddr>,
+    /// What nodes sent to trackers.
+    pub(super) traffic: Traffic,
+    arrivals: BTreeMap<(Timestamp, u64), Arrival>,
+    sequence: u64,
+    rng: Rng,
+}
+
+impl Net {
+    pub(super) fn new(seed: u64) -> Self {
+        // Shown when the test fails.
+        println!("seed {seed}");
+        Self {
+            now: at(1_000),
+            faults: Faults { lost: 0, doubled: 0, delay_ms: 20 },
+            servers: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            names: BTreeMap::new(),
+            down: BTreeSet::new(),
+            udp_blocked: BTreeSet::new(),
+            traffic: Traffic::default(),
+            arrivals: BTreeMap::new(),
+            sequence: 0,
+            rng: Rng::from_seed(seed),
+        }
+    }
+
+    pub(super) fn add_tracker(&mut self, name: &str, address: SocketAddr) {
+        let secret = [self.rng.next_u64().to_be_bytes(); 4].concat().try_into().unwrap();
+        self.servers.insert(address, TrackerServer::new(ServerConfig::default(), secret));
+        self.names.entry(name.into()).or_default().push(address);
+    }
+
+    pub(super) fn add_node(&mut self, address: SocketAddr, id: PeerId) {
+        let client = TrackerClient::new(id, self.rng.next_u64());
+        self.nodes.insert(address, Node { client, peers: Vec::new(), observed: Vec::new() });
+    }
+
+    pub(super) fn join(&mut self, node: SocketAddr, trackers: &[&str], seed: bool) {
+        let trackers = trackers.iter().map(|name| TrackerKey::from(*name)).collect();
+        let event = ClientEvent::Join { topic: TOPIC, trackers, listen_port: 7_000, seed };
+        self.tell(node, event);
+    }
+
+    pub(super) fn tell(&mut self, node: SocketAddr, event: ClientEvent) {
+        let now = self.now;
+        self.nodes.get_mut(&node).unwrap().client.handle_event(now, event);
+        self.drain(node);
+    }
+
+    /// Seeds and leeches of the topic at a tracker.
+    pub(super) fn size(&self, tracker: SocketAddr) -> (usize, usize) {
+        self.servers[&tracker].size(TOPIC)
+    }
+
+    pub(super) fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        let mut steps = 0;
+        while let Some(next) = self.next_step().filter(|next| *next <= end) {
+            steps += 1;
+            assert!(steps < 1_000_000, "no end at {:?}", self.now);
+            self.now = self.now.max(next);
+            self.step();
+        }
+        self.now = end;
+    }
+
+    fn next_step(&self) -> Option<Timestamp> {
+        let clients = self.nodes.values().filter_map(|node| node.client.poll_timeout());
+        let servers = self.servers.values().filter_map(TrackerServer::poll_timeout);
+        let arrival = self.arrivals.keys().next().map(|(time, _)| *time);
+        clients.chain(servers).chain(arrival).min()
+    }
+
+    fn step(&mut self) {
+        while let Some(entry) =
+            self.arrivals.first_entry().filter(|entry| entry.key().0 <= self.now)
+        {
+            let arrival = entry.remove();
+            self.arrive(arrival);
+        }
+        let now = self.now;
+        for server in self.servers.values_mut() {
+            server.handle_timeout(now);
+        }
+        for address in self.nodes.keys().copied().collect::<Vec<_>>() {
+            self.nodes.get_mut(&address).unwrap().client.handle_timeout(now);
+            self.drain(address);
+        }
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        let now = self.now;
+        match arrival {
+            Arrival::Datagram { from, to, datagram } => {
+                if self.down.contains(&to) || self.udp_blocked.contains(&to) {
+                    return;
+                }
+                if let Some(server) = self.servers.get_mut(&to) {
+                    server.handle_event(now, ServerEvent::Datagram { from, datagram });
+                    if let Some(ServerAction::Send { to: back, datagram }) = server.poll() {
+                        self.send(to, back, &datagram);
+                    }
+                } else if self.nodes.contains_key(&to) {
+                    self.tell(to, ClientEvent::Datagram { from, datagram });
+                }
+            }
+            Arrival::Request { exchange, client, tracker, request } => {
+                let server =
+                    self.servers.get_mut(&tracker).filter(|_| !self.down.contains(&tracker));
+                let event = server.map(|server| {
+                    // Over TCP the port is another one.
+                    let from = SocketAddr::new(client.ip(), 50_000);
+                    server.handle_event(now, ServerEvent::Request { connection: 1, from, request });
+                    let Some(ServerAction::Reply { response, .. }) = server.poll() else {
+                        panic!()
+                    };
+                    ClientEvent::StreamReply { exchange, response }
+                });
+                let event = event.unwrap_or(ClientEvent::StreamFailed { exchange });
+                self.after(20, Arrival::Event { client, event });
+            }
+            Arrival::Event { client, event } => self.tell(client, event),
+        }
+    }
+
+    fn drain(&mut self, address: SocketAddr) {
+        while let Some(action) = self.nodes.get_mut(&address).unwrap().client.poll() {
+            let node = self.nodes.get_mut(&address).unwrap();
+            match action {
+                ClientAction::Peers { topic, addresses } => node.peers.push((topic, addresses)),
+                ClientAction::Observed { address } => node.observed.push(address),
+                ClientAction::Send { to, datagram } => {
+                    self.traffic.datagrams += 1;
+                    self.send(address, to, &datagram);
+                }
+                ClientAction::Resolve { tracker } => {
+                    self.traffic.lookups += 1;
+                    let event = match self.names.get(&tracker) {
+                        Some(addresses) => {
+                            ClientEvent::Resolved { tracker, addresses: addresses.clone() }
+                        }
+                        None => {
+                            ClientEvent::ResolveFailed { tracker, reason: "no such name".into() }
+                        }
+                    };
+                    self.after(30, Arrival::Event { client: address, event });
+                }
+                ClientAction::Exchange { exchange, address: tracker, request } => {
+                    self.traffic.exchanges += 1;
+                    let client = address;
+                    self.after(60, Arrival::Request { exchange, client, tracker, request });
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, from: SocketAddr, to: SocketAddr, datagram: &Bytes) {
+        assert!(datagram.len() <= 1_200);
+        let copies = if self.rng.below(100) < self.faults.doubled { 2 } else { 1 };
+        for _ in 0..copies {
+            if self.rng.below(100) >= self.faults.lost {
+                let delay = 20 + self.rng.below(self.faults.delay_ms + 1);
+                self.after(delay, Arrival::Datagram { from, to, datagram: datagram.clone() });
+            }
+        }
+    }
+
+    fn after(&mut self, milliseconds: usize, arrival: Arrival) {
+        self.sequence += 1;
+        let time = self.now + Duration::from_millis(milliseconds.try_into().unwrap());
+        self.arrivals.insert((time, self.sequence), arrival);
+    }
+}
