@@ -1,0 +1,82 @@
+//! What the tracker and its clients share: a clock, and messages on a TCP connection.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{AsyncReadExt, AsyncWriteExt};
+
+use crate::runtime::{BoxFuture, BoxStream, Runtime};
+use crate::time::Timestamp;
+
+/// Greatest length of the varint before a message in bytes: two hold 14 bits, messages have 4,096
+/// bytes at most.
+const LENGTH_PREFIX_MAX: u32 = 2;
+
+/// The time since it was made, as state machines want it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock(Instant);
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(super) fn now(self) -> Timestamp {
+        Timestamp::from_origin(self.0.elapsed())
+    }
+
+    /// Resolves at `deadline`; never if there is none.
+    pub(super) fn sleep_until(
+        self,
+        runtime: &dyn Runtime,
+        deadline: Option<Timestamp>,
+    ) -> BoxFuture<'static, ()> {
+        match deadline {
+            // Timers may count in milliseconds and wake a little early: better a little late.
+            Some(at) => runtime.sleep((at - self.now()) + Duration::from_millis(1)),
+            None => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+/// Reads one message after its length; none at the end of the stream. Not cancel safe.
+pub(super) async fn read_message(
+    stream: &mut BoxStream,
+    length_max: usize,
+) -> io::Result<Option<Bytes>> {
+    let mut length = 0;
+    for digit in 0..LENGTH_PREFIX_MAX {
+        let mut byte = [0];
+        if stream.read(&mut byte).await? == 0 {
+            return if digit == 0 { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        }
+        length |= usize::from(byte[0] & 0x7f) << (7 * digit);
+        if byte[0] & 0x80 == 0 {
+            if length > length_max {
+                break;
+            }
+            let mut message = vec![0; length];
+            stream.read_exact(&mut message).await?;
+            return Ok(Some(message.into()));
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("message is longer than {length_max} bytes"),
+    ))
+}
+
+/// Sends one message after its length. Not cancel safe.
+pub(super) async fn write_message(stream: &mut BoxStream, message: &[u8]) -> io::Result<()> {
+    let mut framed = Vec::with_capacity(message.len() + 2);
+    let mut length = message.len();
+    while length > 0x7f {
+        framed.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    framed.push((length & 0x7f) as u8);
+    framed.extend_from_slice(message);
+    stream.write_all(&framed).await?;
+    stream.flush().await
+}

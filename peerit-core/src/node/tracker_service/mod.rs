@@ -1,0 +1,206 @@
+//! A tracker on sockets: UDP and TCP on the same number.
+
+mod bind;
+mod connection;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use bytes::Bytes;
+use futures_util::{FutureExt, select};
+
+use self::bind::bind;
+use self::connection::{Acceptor, StreamRequest, Verdict};
+use super::tracker_io::Clock;
+use crate::runtime::{Runtime, UdpSocket};
+use crate::tracker::{
+    DATAGRAM_MAX, DEFAULT_PORT, ServerAction, ServerConfig, ServerEvent, TrackerServer,
+};
+
+/// Requests of TCP connections that wait for the server; then the connections wait.
+const REQUESTS_MAX: usize = 64;
+
+/// Pause after an error of a socket, so that one that lasts does not spin.
+const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// How a tracker is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackerServiceConfig {
+    /// Where to listen, UDP and TCP. Default 0.0.0.0:59000. With port 0 the system chooses a number
+    /// that is free for both; "[::]" takes IPv4 as well where the system allows it (Linux does).
+    pub listen: SocketAddr,
+    /// How long a TCP connection may take to send a request, and to read the answer. Default 10 s:
+    /// a client on a bad line needs a second or two, and 1,024 idle ones are as many as are taken.
+    pub stream_deadline: Duration,
+    /// What the tracker does.
+    pub server: ServerConfig,
+}
+
+impl Default for TrackerServiceConfig {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::UNSPECIFIED, DEFAULT_PORT).into(),
+            stream_deadline: Duration::from_secs(10),
+            server: ServerConfig::default(),
+        }
+    }
+}
+
+/// Why a tracker cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum TrackerServiceError {
+    /// The address cannot be had.
+    #[error("cannot listen on {address} for {protocol}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// "TCP" or "UDP".
+        protocol: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no secret to make tokens with.
+    #[error("no random numbers from the system: {0}")]
+    Random(String),
+}
+
+/// A tracker that runs in the background until it is shut down or dropped.
+///
+/// One task owns the [`TrackerServer`]; one more takes TCP connections, and each has its own: at
+/// most 1,024, and 16 of one IP address, further ones are closed at once.
+pub struct TrackerService {
+    local_address: SocketAddr,
+    stop: Sender<Infallible>,
+    ended: Receiver<Infallible>,
+}
+
+/// What every task holds: it ends when `stop` is closed, and says so by dropping `alive`.
+#[derive(Clone)]
+struct Life {
+    stop: Receiver<Infallible>,
+    _alive: Sender<Infallible>,
+}
+
+impl Life {
+    /// Resolves when the service is shut down.
+    async fn over(&self) {
+        // Nothing is ever sent.
+        let _closed = self.stop.recv().await;
+    }
+}
+
+impl TrackerService {
+    /// Opens the sockets and starts to serve.
+    ///
+    /// # Errors
+    /// When the address cannot be had, or the system has no random numbers.
+    pub fn start(
+        runtime: Arc<dyn Runtime>,
+        config: TrackerServiceConfig,
+    ) -> Result<Self, TrackerServiceError> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret)
+            .map_err(|error| TrackerServiceError::Random(error.to_string()))?;
+        let (listener, socket, local_address) = bind(&*runtime, config.listen)?;
+
+        let (stop, stopped) = async_channel::bounded(1);
+        let (alive, ended) = async_channel::bounded(1);
+        let life = Life { stop: stopped, _alive: alive };
+        let (sender, requests) = async_channel::bounded(REQUESTS_MAX);
+        let acceptor = Acceptor::new(runtime.clone(), life.clone(), config.stream_deadline, sender);
+        runtime.spawn(Box::pin(acceptor.run(listener)));
+        let server = TrackerServer::new(config.server, secret);
+        let clock = Clock::start();
+        let service = Service { runtime: runtime.clone(), clock, server, socket, requests, life };
+        runtime.spawn(Box::pin(service.run()));
+        Ok(Self { local_address, stop, ended })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Closes everything; when this resolves, the address is free again. Cancel safe: it goes on in
+    /// the background.
+    pub async fn shutdown(&self) {
+        self.stop.close();
+        // Nothing is ever sent: this is the end of the last task.
+        let _closed = self.ended.recv().await;
+    }
+}
+
+/// The task that owns the server.
+struct Service {
+    runtime: Arc<dyn Runtime>,
+    clock: Clock,
+    server: TrackerServer,
+    socket: Arc<dyn UdpSocket>,
+    requests: Receiver<StreamRequest>,
+    /// Last, so that it is dropped after the socket.
+    life: Life,
+}
+
+impl Service {
+    async fn run(mut self) {
+        // One byte more than a datagram may have shows one that was cut.
+        let mut buffer = [0; DATAGRAM_MAX + 1];
+        loop {
+            let deadline = self.server.poll_timeout();
+            let mut request = None;
+            let mut failed = false;
+            select! {
+                () = self.life.over().fuse() => return,
+                received = self.socket.recv_from(&mut buffer).fuse() => match received {
+                    Ok((length, from)) => {
+                        let datagram = Bytes::copy_from_slice(&buffer[..length]);
+                        let event = ServerEvent::Datagram { from, datagram };
+                        self.server.handle_event(self.clock.now(), event);
+                    }
+                    Err(error) => {
+                        log::warn!("tracker: cannot receive: {error}");
+                        failed = true;
+                    }
+                },
+                received = self.requests.recv().fuse() => request = received.ok(),
+                () = self.clock.sleep_until(&*self.runtime, deadline).fuse() => {
+                    self.server.handle_timeout(self.clock.now());
+                }
+            }
+            if let Some(StreamRequest { connection, from, request, verdict }) = request {
+                let event = ServerEvent::Request { connection, from, request };
+                self.server.handle_event(self.clock.now(), event);
+                // An error means that the connection is gone.
+                let _gone = verdict.try_send(self.act().await);
+            } else {
+                self.act().await;
+            }
+            if failed {
+                self.runtime.sleep(ERROR_PAUSE).await;
+            }
+        }
+    }
+
+    /// Does what the server wants done; what that means for the connection whose request it just
+    /// had.
+    async fn act(&mut self) -> Verdict {
+        let mut verdict = Verdict::Silence;
+        while let Some(action) = self.server.poll() {
+            match action {
+                ServerAction::Send { to, datagram } => {
+                    if let Err(error) = self.socket.send_to(&datagram, to).await {
+                        log::debug!("tracker: cannot send to {to}: {error}");
+                    }
+                }
+                ServerAction::Reply { response, .. } => verdict = Verdict::Reply(response),
+                ServerAction::Close { .. } => verdict = Verdict::Close,
+            }
+        }
+        verdict
+    }
+}
