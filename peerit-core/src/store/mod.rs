@@ -1,6 +1,43 @@
 //! Where content lives.
+//!
+//! [`FileStore`] keeps it in files under their final names and survives `kill -9` and power cuts;
+//! [`MemoryStore`] keeps it in memory. [`create`] makes a manifest of what lies on disk, [`verify`] compares
+//! the two. All of it blocks and belongs on blocking threads.
+
+mod beneath;
+mod check;
+mod content;
+pub mod create;
+mod error;
+mod files;
+mod gather;
+mod handles;
+mod locate;
+mod marker;
+mod memory;
+mod open;
+mod record;
+mod replace;
+mod resume;
+mod scan;
+mod stamp;
+mod survey;
+pub mod verify;
+
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
+
+use crate::id::ChunkIndex;
+
+pub use error::StoreError;
+pub use files::FileStore;
+pub use handles::{HANDLE_COUNT_DEFAULT, HandleCache};
+pub use locate::locate;
+pub use memory::MemoryStore;
+pub use open::OpenOptions;
+pub use stamp::Stamp;
 
 /// Where the content of one manifest lives.
 ///
@@ -13,13 +50,13 @@ pub trait Store: Send + Sync {
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError>;
 
     /// Writes a verified chunk: `blocks`, joined, from `offset` (bytes from the start of the content), then remembers `chunk`
-    /// as held, so that a restart finds it.
+    /// as held, so that a restart finds it. A chunk that is held already is left as it is.
     ///
     /// # Errors
     /// When the disk is full or a file cannot be written. The chunk is then not held.
     fn write_chunk(
         &self,
-        chunk: crate::id::ChunkIndex,
+        chunk: ChunkIndex,
         offset: u64,
         blocks: &[Bytes],
     ) -> Result<(), StoreError>;
@@ -35,17 +72,4 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Those of the file system.
     fn sync(&self) -> Result<(), StoreError>;
-}
-
-/// Why content cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The system refused.
-    #[error("{path}: {source}", path = path.display())]
-    Io {
-        /// The file or folder.
-        path: std::path::PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
 }

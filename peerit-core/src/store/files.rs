@@ -1,0 +1,141 @@
+//! Content in files.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::id::ChunkIndex;
+
+use super::content::ContentFiles;
+use super::gather::Gather;
+use super::marker::Marker;
+use super::stamp::Stamp;
+use super::survey::Survey;
+use super::{Store, StoreError};
+
+/// Keeps content in its files: see [`FileStore::open`].
+///
+/// Reads and writes are positioned, go to several files at once and hold no lock meanwhile. Memory: 16 bytes per
+/// file, one bit per chunk, and the manifest, which is shared.
+#[derive(Debug)]
+pub struct FileStore {
+    pub(super) content: ContentFiles,
+    pub(super) state: State,
+    pub(super) stamp_path: Option<PathBuf>,
+}
+
+/// Whether content may be written.
+#[derive(Debug)]
+pub(super) enum State {
+    /// What is there is all there will be: it is shared, or was found complete.
+    ReadOnly,
+    /// A download.
+    Download {
+        marker: Marker,
+        /// Whether the marker is gone because all is there.
+        finished: AtomicBool,
+        /// Held while files are made durable: one thread at a time.
+        settling: Mutex<()>,
+    },
+}
+
+impl FileStore {
+    /// Where the content is: the file, or the folder with the files.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.content.root().full(self.content.name())
+    }
+
+    /// Makes what is written durable, and has the marker say so.
+    fn settle(&self, marker: &Marker) -> Result<(), StoreError> {
+        if let Some(entries) = marker.not_durable() {
+            self.content.sync()?;
+            marker.set_durable(entries)?;
+        }
+        Ok(())
+    }
+
+    /// Makes complete content final: its empty files and folders, lengths, executable bits.
+    fn complete(&self) -> Result<Survey, StoreError> {
+        self.content.make_empty()?;
+        self.content.cut()?;
+        self.content.make_executable()?;
+        self.content.sync()?;
+        self.content.survey_complete()
+    }
+
+    /// Writes the stamp, if there is a place for it. Without one, content is only hashed once more.
+    pub(super) fn save_stamp(&self, survey: &Survey) {
+        let manifest = self.content.manifest();
+        let Some(path) = self.stamp_path.as_deref() else { return };
+        let Some(stamp) = Stamp::new(manifest.content_id(), survey.all()) else { return };
+        if Stamp::read(path, manifest).as_ref() != Some(&stamp) {
+            write_stamp(&stamp, path);
+        }
+    }
+}
+
+fn write_stamp(stamp: &Stamp, path: &Path) {
+    if let Err(error) = stamp.write(path) {
+        log::warn!("the content will be hashed at the next start: {error}");
+    }
+}
+
+impl Store for FileStore {
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
+        self.content.read(offset, buffer)
+    }
+
+    fn write_chunk(
+        &self,
+        chunk: ChunkIndex,
+        offset: u64,
+        blocks: &[Bytes],
+    ) -> Result<(), StoreError> {
+        let State::Download { marker, .. } = &self.state else {
+            return Err(StoreError::ReadOnly { path: self.path() });
+        };
+        if marker.holds(chunk) {
+            return Ok(());
+        }
+        let layout = self.content.layout();
+        let length = blocks.iter().map(|block| block.len() as u64).sum();
+        let expected = u64::from(layout.length_of(chunk));
+        if offset != layout.chunk_start(chunk) || length != expected || length == 0 {
+            return Err(StoreError::Range { offset, length });
+        }
+        self.content.write(offset, length, Gather::new(blocks))?;
+        // Only now: the record must never be ahead of the data.
+        marker.add(chunk, self.content.mtimes_ns(offset, length))
+    }
+
+    fn finish(&self) -> Result<(), StoreError> {
+        let State::Download { marker, finished, settling } = &self.state else { return Ok(()) };
+        let _settling = lock(settling);
+        if finished.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        match marker.missing() {
+            0 => {}
+            missing => return Err(StoreError::Incomplete { missing }),
+        }
+        let survey = self.complete()?;
+        self.save_stamp(&survey);
+        self.content.stop_writing(&survey);
+        marker.remove()?;
+        finished.store(true, Ordering::Release);
+        self.content.root().sync_names()
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let State::Download { marker, finished, settling } = &self.state else { return Ok(()) };
+        let _settling = lock(settling);
+        if finished.load(Ordering::Acquire) { Ok(()) } else { self.settle(marker) }
+    }
+}
+
+fn lock(settling: &Mutex<()>) -> MutexGuard<'_, ()> {
+    settling.lock().unwrap_or_else(PoisonError::into_inner)
+}
