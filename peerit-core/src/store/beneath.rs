@@ -230,12 +230,11 @@ impl Facts {
         Ok(Self::of(&fs::fstat(file)?))
     }
 
-    #[expect(
-        clippy::allow_attributes,
+    #[allow(
         clippy::cast_possible_truncation,
-        reason = "the types of these fields differ between systems"
+        clippy::unnecessary_cast,
+        reason = "the types of these fields differ between systems; all fit"
     )]
-    #[allow(clippy::cast_sign_loss, clippy::cast_possible_wrap, clippy::unnecessary_cast)]
     fn of(stat: &fs::Stat) -> Self {
         let seconds = stat.st_mtime as i64;
         Self {
