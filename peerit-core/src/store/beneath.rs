@@ -225,7 +225,7 @@ impl Beneath {
 }
 
 impl Facts {
-    /// Asks about an open file: one system call, about 0.2 us where a block takes 75 us.
+    /// Asks about an open file: one system call, 0.4 us.
     pub(super) fn of_open(file: &File) -> io::Result<Self> {
         Ok(Self::of(&fs::fstat(file)?))
     }

@@ -115,7 +115,7 @@ pub(super) fn check_chunks(
                 held.insert(chunk);
             }
             Ok(_) => {}
-            Err(error) => log::debug!("chunk {} cannot be checked: {error}", chunk.0),
+            Err(error) => log::warn!("chunk {} cannot be checked: {error}", chunk.0),
         }
         checked += u64::from(manifest.layout().length_of(chunk));
         progress(checked);

@@ -29,8 +29,9 @@ const SYNC_EACH_MAX: usize = 32;
 
 /// The files of one content: positioned reads and writes from several threads, no lock held meanwhile.
 ///
-/// Every read and write asks the system about the file (0.2 us; a block of 256 KiB takes 75 us to read), so that a
-/// file that was removed, replaced, cut or, once the content is final, changed is noticed and not passed on.
+/// Every read asks the system about the file once, and every write twice, so that a file that was removed, replaced,
+/// cut or, once the content is final, changed is noticed and not passed on. Asking takes 0.4 us; 256 KiB
+/// take 28 us to read from the system's cache and 53 us to write.
 #[derive(Debug)]
 pub(super) struct ContentFiles {
     manifest: Manifest,
@@ -222,7 +223,7 @@ impl ContentFiles {
         }
         let file = Arc::new(file);
         self.handles.insert(self.owner, range.file, &file);
-        state.set(SIZED);
+        state.set(SIZED | DIRTY);
         Ok(file)
     }
 
@@ -265,6 +266,7 @@ impl ContentFiles {
             if mode & 0o111 != (mode & 0o444) >> 2 {
                 permissions.set_mode(mode | (mode & 0o444) >> 2);
                 file.set_permissions(permissions).map_err(failed)?;
+                self.files[index].set(DIRTY);
             }
         }
         Ok(())

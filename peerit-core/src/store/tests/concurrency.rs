@@ -31,7 +31,7 @@ fn threads_write_and_read_together() {
                     let end = fixture.content.len().min(start + CHUNK);
                     store.read(start as u64, &mut read[..end - start]).unwrap();
                     assert!(read[..end - start] == fixture.content[start..end]);
-                    if chunk % 20 == 0 {
+                    if chunk.is_multiple_of(20) {
                         store.sync().unwrap();
                     }
                 }

@@ -1,5 +1,7 @@
 //! Behaviour of the store as a whole.
 
+#![allow(clippy::cast_possible_truncation, reason = "the contents are small")]
+
 mod concurrency;
 mod create;
 mod existing;
