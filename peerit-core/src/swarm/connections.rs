@@ -113,6 +113,8 @@ impl Swarm {
         }
         self.fill_slots |= peer.slot.is_some();
         self.dial_at = Some(self.now);
+        // Of two who are about to part the other may have been quicker.
+        let reason = reason.or(peer.useless_at.map(|_| DisconnectReason::Useless));
         let lasted = peer.stage != Stage::Greeting && self.now - peer.connected_at >= LASTED;
         self.release(peer.dial_address(), reason, lasted);
         true

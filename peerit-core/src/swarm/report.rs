@@ -59,9 +59,8 @@ impl Bans {
 
     fn insert(&mut self, report: PeerReport) {
         let id = report.peer_id;
-        if self.reports.insert(id, report).is_none() {
-            self.order.push_back(id);
-        }
+        self.reports.insert(id, report);
+        self.order.push_back(id);
         if self.order.len() > BANNED_MAX {
             self.order.pop_front().map(|oldest| self.reports.remove(&oldest));
         }
@@ -118,8 +117,11 @@ impl Swarm {
         connected.chain(self.bans.reports.values().cloned()).collect()
     }
 
-    /// Bans a peer for good, connected or not.
+    /// Bans a peer for good, connected or not; the first reason stays.
     pub(super) fn ban(&mut self, source: Source, reason: Misbehaviour) {
+        if self.bans.contains(source.id) {
+            return;
+        }
         let connected = self.peers.key_of(source.id);
         let report = connected.and_then(|key| self.report(self.now, key));
         let report = report.unwrap_or_else(|| PeerReport::departed(source));

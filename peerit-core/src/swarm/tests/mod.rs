@@ -1,1 +1,25 @@
-//! Swarms on fake time.
+//! Swarms on fake time: alone with a peer that the test plays ([`alone`]), or many of them with links
+//! between ([`net`]).
+
+mod alone;
+mod connecting;
+mod garbage;
+mod net;
+mod rules;
+mod serving;
+mod swarming;
+
+use bytes::Bytes;
+
+use crate::layout::Layout;
+use crate::rng::Rng;
+
+/// A content of chunks that have four blocks each, the last one a little less.
+fn content(chunks: u32) -> (Layout, Bytes) {
+    let length = u64::from(chunks) * (1 << 20) - 1_000;
+    let layout = Layout::new(length, 1 << 20).unwrap();
+    let mut rng = Rng::from_seed(length);
+    let bytes: Vec<u8> =
+        (0..length.div_ceil(8)).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
+    (layout, Bytes::from(bytes).slice(..usize::try_from(length).unwrap()))
+}

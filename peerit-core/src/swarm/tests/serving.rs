@@ -1,0 +1,125 @@
+//! Slots, requests and blocks.
+
+use super::super::*;
+use super::alone::*;
+
+fn sends(number: u8, chunk: u32) -> Action {
+    Action::SendBlock { peer: key(number), block: block(chunk) }
+}
+
+fn few_slots() -> Alone {
+    let config = Config { upload_slots: 2, optimistic_slots: 1, ..Config::default() };
+    Alone::with(Bitfield::full(CHUNKS), config)
+}
+
+#[test]
+fn a_free_slot_is_given_at_once_and_passed_on_at_once() {
+    let mut alone = few_slots();
+    assert_eq!(alone.join_interested(1), [send(1, Frame::Choke(false))]);
+    assert_eq!(alone.join_interested(2), [send(2, Frame::Choke(false))]);
+    assert_eq!(alone.join_interested(3), []);
+    let actions = alone.on(Event::Disconnected { peer: key(1) });
+    assert_eq!(actions, [send(3, Frame::Choke(false))]);
+}
+
+#[test]
+fn everybody_has_its_turn() {
+    let mut alone = few_slots();
+    (1..=6).for_each(|number| drop(alone.join_interested(number)));
+    let mut served = std::collections::BTreeMap::<u8, usize>::new();
+    for _ in 0..60 {
+        let actions = alone.wait(5);
+        for number in 1..=6 {
+            alone.frame(number, Frame::Interest(true));
+            let unchoked =
+                frames(number, &actions).iter().filter(|&f| *f == Frame::Choke(false)).count();
+            *served.entry(number).or_default() += unchoked;
+        }
+    }
+    // 300 s, two slots, turns of 15 s: 40 turns for 6 peers.
+    assert!(served.values().all(|turns| (5..=8).contains(turns)), "{served:?}");
+}
+
+#[test]
+fn the_driver_gets_three_blocks_at_a_time() {
+    let mut alone = few_slots();
+    alone.join_interested(1);
+    let mut actions = Vec::new();
+    for chunk in 0..5 {
+        actions.extend(alone.frame(1, Frame::Request(block(chunk))));
+    }
+    assert_eq!(actions, [sends(1, 0), sends(1, 1), sends(1, 2)]);
+    let sent = |chunk| Event::BlockSent { peer: key(1), block: block(chunk) };
+    assert_eq!(alone.on(sent(0)), [sends(1, 3)]);
+    assert_eq!(alone.on(sent(0)), []);
+    assert_eq!(alone.swarm.uploaded(), 1_000);
+    assert_eq!(alone.swarm.peers(alone.now)[0].uploaded, 1_000);
+}
+
+#[test]
+fn a_cancelled_request_is_not_served() {
+    let mut alone = few_slots();
+    alone.join_interested(1);
+    (0..5).for_each(|chunk| drop(alone.frame(1, Frame::Request(block(chunk)))));
+    assert_eq!(alone.frame(1, Frame::Cancel(block(3))), []);
+    let sent = |chunk| Event::BlockSent { peer: key(1), block: block(chunk) };
+    assert_eq!(alone.on(sent(0)), [sends(1, 4)]);
+    assert_eq!(alone.on(sent(1)), []);
+}
+
+#[test]
+fn a_choke_drops_what_waits_and_later_requests_are_rejected() {
+    let mut alone = few_slots();
+    (1..=3).for_each(|number| drop(alone.join_interested(number)));
+    for number in [1, 2] {
+        (0..5).for_each(|chunk| drop(alone.frame(number, Frame::Request(block(chunk)))));
+    }
+    let actions = alone.wait(20);
+    let choked = (1..=2).find(|&n| frames(n, &actions).contains(&Frame::Choke(true))).unwrap();
+    assert!(frames(3, &actions).contains(&Frame::Choke(false)));
+    assert_eq!(alone.on(Event::BlockSent { peer: key(choked), block: block(0) }), []);
+    let actions = alone.frame(choked, Frame::Request(block(4)));
+    assert_eq!(actions, [send(choked, Frame::Reject(block(4)))]);
+}
+
+#[test]
+fn requests_are_bounded() {
+    let mut alone = few_slots();
+    alone.join_interested(1);
+    for _ in 0..1_027 {
+        let actions = alone.frame(1, Frame::Request(block(0)));
+        assert!(actions.iter().all(|action| *action == sends(1, 0)));
+    }
+    let actions = alone.frame(1, Frame::Request(block(0)));
+    assert_eq!(actions, [misbehaviour(1, Misbehaviour::TooManyRequests)]);
+}
+
+#[test]
+fn every_peer_hears_of_a_stored_chunk_and_completion_is_told_once() {
+    let mut have = Bitfield::full(CHUNKS);
+    have.remove(ChunkIndex(7));
+    let mut alone = Alone::new(have);
+    alone.join(1, &Bitfield::empty(CHUNKS));
+    let mut actions = alone.join(2, &Bitfield::full(CHUNKS));
+    actions.extend(alone.frame(2, Frame::Choke(false)));
+    let requests = frames(2, &actions).into_iter().filter_map(|frame| match frame {
+        Frame::Request(block) => Some(block),
+        _ => None,
+    });
+    let mut actions = Vec::new();
+    for block in requests {
+        let payload = bytes::Bytes::from(vec![0; block.length as usize]);
+        actions.extend(alone.on(Event::BlockReceived { peer: key(2), block, payload }));
+    }
+    let blocks = actions.iter().find_map(|action| match action {
+        Action::VerifyChunk { blocks, .. } => Some(blocks.clone()),
+        _ => None,
+    });
+    let stored = Event::ChunkStored { chunk: ChunkIndex(7), blocks: blocks.unwrap() };
+    let actions = alone.on(stored.clone());
+    for number in [1, 2] {
+        assert_eq!(frames(number, &actions)[0], Frame::Have(ChunkIndex(7)));
+    }
+    assert_eq!(actions.iter().filter(|&action| *action == Action::Completed).count(), 1);
+    assert_eq!(alone.on(stored), []);
+}
