@@ -12,14 +12,12 @@ mod swarming;
 use bytes::Bytes;
 
 use crate::layout::Layout;
-use crate::rng::Rng;
 
 /// A content of chunks that have four blocks each, the last one a little less.
 fn content(chunks: u32) -> (Layout, Bytes) {
     let length = u64::from(chunks) * (1 << 20) - 1_000;
     let layout = Layout::new(length, 1 << 20).unwrap();
-    let mut rng = Rng::from_seed(length);
-    let bytes: Vec<u8> =
-        (0..length.div_ceil(8)).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
-    (layout, Bytes::from(bytes).slice(..usize::try_from(length).unwrap()))
+    let mut bytes = vec![0; usize::try_from(length).unwrap()];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    (layout, Bytes::from(bytes))
 }

@@ -102,19 +102,17 @@ fn every_peer_hears_of_a_stored_chunk_and_completion_is_told_once() {
     alone.join(1, &Bitfield::empty(CHUNKS));
     let mut actions = alone.join(2, &Bitfield::full(CHUNKS));
     actions.extend(alone.frame(2, Frame::Choke(false)));
-    let requests = frames(2, &actions).into_iter().filter_map(|frame| match frame {
-        Frame::Request(block) => Some(block),
-        _ => None,
-    });
-    let mut actions = Vec::new();
-    for block in requests {
-        let payload = bytes::Bytes::from(vec![0; block.length as usize]);
-        actions.extend(alone.on(Event::BlockReceived { peer: key(2), block, payload }));
+    let mut blocks = None;
+    while !actions.is_empty() {
+        match actions.remove(0) {
+            Action::Send { peer, frame: Frame::Request(block) } => {
+                let payload = bytes::Bytes::from(vec![0; block.length as usize]);
+                actions.extend(alone.on(Event::BlockReceived { peer, block, payload }));
+            }
+            Action::VerifyChunk { blocks: all, .. } => blocks = Some(all),
+            _ => {}
+        }
     }
-    let blocks = actions.iter().find_map(|action| match action {
-        Action::VerifyChunk { blocks, .. } => Some(blocks.clone()),
-        _ => None,
-    });
     let stored = Event::ChunkStored { chunk: ChunkIndex(7), blocks: blocks.unwrap() };
     let actions = alone.on(stored.clone());
     for number in [1, 2] {
