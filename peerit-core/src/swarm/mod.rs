@@ -24,6 +24,7 @@ mod peers;
 mod rate;
 mod report;
 mod serving;
+pub mod twin;
 mod upkeep;
 mod uploads;
 

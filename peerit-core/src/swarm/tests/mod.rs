@@ -5,6 +5,7 @@ mod alone;
 mod connecting;
 mod garbage;
 mod net;
+mod replay;
 mod rules;
 mod serving;
 mod swarming;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use peerit_proto::swarm::v1 as proto;
 
 use super::super::*;
 use super::content;
@@ -31,6 +32,8 @@ pub(super) struct Node {
     pub(super) greedy: bool,
     pub(super) completed: Vec<Timestamp>,
     pub(super) disconnects: Vec<(PeerKey, DisconnectReason)>,
+    /// What happened to it, if that is recorded.
+    pub(super) recording: Option<Vec<proto::Step>>,
 }
 
 pub(super) struct Net {
@@ -74,7 +77,7 @@ impl Net {
         let octet = u8::try_from(number + 1).unwrap();
         let address = SocketAddr::from(([10, 0, 0, octet], 5_000));
         let config = Config { listen_port: address.port(), ..config };
-        let rng_seed = self.seed.wrapping_mul(1_000) + number as u64;
+        let rng_seed = self.rng_seed(number);
         let swarm = Swarm::new(config, self.layout, have, PeerId([octet; 32]), rng_seed);
         self.nodes.push(Node {
             swarm,
@@ -87,8 +90,13 @@ impl Net {
             greedy: false,
             completed: Vec::new(),
             disconnects: Vec::new(),
+            recording: None,
         });
         number
+    }
+
+    pub(super) fn rng_seed(&self, number: Number) -> u64 {
+        self.seed.wrapping_mul(1_000) + number as u64
     }
 
     pub(super) fn id(&self, number: Number) -> PeerId {
@@ -134,6 +142,7 @@ impl Net {
     }
 
     pub(super) fn event(&mut self, number: Number, event: Event) {
+        self.record(number, Some(&event));
         self.nodes[number].swarm.handle_event(self.now, event);
         self.carry_out(number);
     }
@@ -170,6 +179,7 @@ impl Net {
                     return false;
                 }
                 self.now = self.now.max(at);
+                self.record(number, None);
                 self.nodes[number].swarm.handle_timeout(self.now);
                 let again = self.nodes[number].swarm.poll_timeout();
                 assert_ne!(again, Some(at), "a timeout that was handled stays");
@@ -184,6 +194,13 @@ impl Net {
             _ => return false,
         }
         true
+    }
+
+    fn record(&mut self, number: Number, event: Option<&Event>) {
+        if let Some(steps) = &mut self.nodes[number].recording {
+            let at_ns = u64::try_from(self.now.since_origin().as_nanos()).unwrap();
+            steps.push(proto::Step { at_ns, event: event.map(Into::into), actions: Vec::new() });
+        }
     }
 
     fn arrive(&mut self, number: Number, event: Event) {
@@ -228,6 +245,8 @@ impl Net {
 
     fn carry_out(&mut self, number: Number) {
         while let Some(action) = self.nodes[number].swarm.poll() {
+            let step = self.nodes[number].recording.as_mut().and_then(|steps| steps.last_mut());
+            step.map(|step| step.actions.push((&action).into()));
             match action {
                 Action::Dial { address } => self.dial(number, address),
                 Action::Disconnect { peer, reason } => {
