@@ -123,7 +123,8 @@ impl AddressBook {
             return;
         }
         let pause = (BACKOFF_MIN * (1 << (entry.failures - 1))).min(BACKOFF_MAX);
-        entry.due = now + pause * 3 / 4 + pause * rng.below(512) as u32 / 1_024;
+        let jitter = u32::try_from(rng.below(512)).unwrap_or(0);
+        entry.due = now + pause * 3 / 4 + pause * jitter / 1_024;
     }
 
     /// A proper connection has ended: worth another after `pause`.

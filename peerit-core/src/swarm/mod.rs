@@ -29,6 +29,7 @@ mod upkeep;
 mod uploads;
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "the numbers of tests are small")]
 mod tests;
 
 pub use config::{Config, PEERS_MAX};

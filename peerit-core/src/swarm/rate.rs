@@ -13,7 +13,7 @@ const SLOTS: usize = 10;
 /// Bytes per second over the last ten seconds, and the sum of all.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rate {
-    /// Bytes in slot number `n` at `n % SLOTS`.
+    /// Bytes in slot number `n` at index `n % SLOTS`.
     slots: [u64; SLOTS],
     /// The newest slot that was written to.
     newest: u64,
@@ -29,11 +29,11 @@ impl Rate {
     pub(super) fn add(&mut self, now: Timestamp, bytes: u64) {
         let number = number(now).max(self.newest);
         for passed in (self.newest + 1..=number).take(SLOTS) {
-            self.slots[passed as usize % SLOTS] = 0;
+            self.slots[index(passed)] = 0;
         }
         // When more than a window has passed, `take` has cleared every slot.
         self.newest = number;
-        self.slots[number as usize % SLOTS] += bytes;
+        self.slots[index(number)] += bytes;
         self.total = self.total.saturating_add(bytes);
     }
 
@@ -46,7 +46,7 @@ impl Rate {
     pub(super) fn per_second(&self, now: Timestamp) -> u64 {
         let current = number(now).max(self.newest);
         let first = (current + 1).saturating_sub(SLOTS as u64);
-        let bytes: u64 = (first..=self.newest).map(|slot| self.slots[slot as usize % SLOTS]).sum();
+        let bytes: u64 = (first..=self.newest).map(|slot| self.slots[index(slot)]).sum();
         // The current slot is not over: the window is its age and nine whole slots.
         let into_slot = now.since_origin().as_millis() % SLOT.as_millis();
         let window = (SLOT.as_millis() * (SLOTS as u128 - 1) + into_slot)
@@ -54,6 +54,11 @@ impl Rate {
             .max(SLOT.as_millis());
         u64::try_from(u128::from(bytes) * 1_000 / window).unwrap_or(u64::MAX)
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "below SLOTS")]
+fn index(number: u64) -> usize {
+    (number % SLOTS as u64) as usize
 }
 
 fn number(now: Timestamp) -> u64 {

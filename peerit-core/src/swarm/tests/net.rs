@@ -246,7 +246,9 @@ impl Net {
     fn carry_out(&mut self, number: Number) {
         while let Some(action) = self.nodes[number].swarm.poll() {
             let step = self.nodes[number].recording.as_mut().and_then(|steps| steps.last_mut());
-            step.map(|step| step.actions.push((&action).into()));
+            if let Some(step) = step {
+                step.actions.push((&action).into());
+            }
             match action {
                 Action::Dial { address } => self.dial(number, address),
                 Action::Disconnect { peer, reason } => {
