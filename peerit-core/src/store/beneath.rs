@@ -12,9 +12,9 @@ use super::error::StoreError;
 
 /// A folder, and what lies in it by '/'-separated paths.
 ///
-/// Every component is looked up in the folder before it and none may be a symbolic link, so that nothing outside
-/// is reached even while someone moves things about. The folder itself may be reached through links: its
-/// user chose it.
+/// Every component is looked up in the folder before it and none may be a symbolic link, so that
+/// nothing outside is reached even while someone moves things about. The folder itself may be
+/// reached through links: its user chose it.
 #[derive(Debug)]
 pub(super) struct Beneath {
     path: PathBuf,
@@ -196,7 +196,8 @@ impl Beneath {
         opened.map_err(|error| self.explain(parent, name, path, error))
     }
 
-    /// Why `name` in `parent` could not be opened: the system's numbers tell links and folders badly.
+    /// Why `name` in `parent` could not be opened: the system's numbers tell links and folders
+    /// badly.
     fn explain(&self, parent: BorrowedFd<'_>, name: &str, path: &str, error: Errno) -> StoreError {
         if matches!(error, Errno::LOOP | Errno::NOTDIR | Errno::ISDIR | Errno::NXIO | Errno::MLINK)
             && let Ok(stat) = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)

@@ -1,9 +1,8 @@
 //! Hashing chunks that lie on disk, on all cores.
 
 use std::num::NonZero;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::bitfield::Bitfield;
@@ -21,8 +20,9 @@ const THREADS_WAITING: usize = 2;
 /// Most threads. Memory is at most 64 pieces: 16 MiB.
 const THREADS_MAX: usize = 64;
 
-/// Hashes `chunks` of `content` on several threads; gives each digest to `each` on this thread, in any order. Every byte is read
-/// once. An error of `each` ends it after the chunks that are being hashed.
+/// Hashes `chunks` of `content` on several threads; gives each digest to `each` on this thread, in
+/// any order. Every byte is read once. An error of `each` ends it after the chunks that are being
+/// hashed.
 ///
 /// Memory: 256 KiB per thread, of which there are two more than cores, at most 64.
 ///
@@ -96,7 +96,8 @@ fn digest(
     Ok(hasher.finish())
 }
 
-/// Adds to `held` those of `chunks` that match their digests. `progress` is told, on this thread, how many bytes are checked so far.
+/// Adds to `held` those of `chunks` that match their digests. `progress` is told, on this thread,
+/// how many bytes are checked so far.
 ///
 /// # Errors
 /// [`StoreError::Cancelled`] when `cancelled` says so. Chunks that cannot be read do not match.

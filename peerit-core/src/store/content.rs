@@ -23,15 +23,16 @@ const SIZED: u8 = 2;
 /// It has been written to since it was last made durable.
 const DIRTY: u8 = 4;
 
-/// Beyond this, making the whole file system durable at once is faster than one file after the other
-/// (a millisecond each).
+/// Beyond this, making the whole file system durable at once is faster than one file after the
+/// other (a millisecond each).
 const SYNC_EACH_MAX: usize = 32;
 
-/// The files of one content: positioned reads and writes from several threads, no lock held meanwhile.
+/// The files of one content: positioned reads and writes from several threads, no lock held
+/// meanwhile.
 ///
-/// Every read asks the system about the file once, and every write twice, so that a file that was removed, replaced,
-/// cut or, once the content is final, changed is noticed and not passed on. Asking takes 0.4 us; 256 KiB
-/// take 28 us to read from the system's cache and 53 us to write.
+/// Every read asks the system about the file once, and every write twice, so that a file that was
+/// removed, replaced, cut or, once the content is final, changed is noticed and not passed on.
+/// Asking takes 0.4 us; 256 KiB take 28 us to read from the system's cache and 53 us to write.
 #[derive(Debug)]
 pub(super) struct ContentFiles {
     manifest: Manifest,
@@ -208,7 +209,8 @@ impl ContentFiles {
         Ok(())
     }
 
-    /// Makes the file that is to be written to, if need be, and gives it its length: sparse until it is filled.
+    /// Makes the file that is to be written to, if need be, and gives it its length: sparse until
+    /// it is filled.
     fn make(&self, range: FileRange) -> Result<Arc<File>, StoreError> {
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &self.files[range.file];
@@ -253,7 +255,8 @@ impl ContentFiles {
         Ok(())
     }
 
-    /// Lets programs be run by whoever may read them: the reading bits are what the umask let through when the file was made.
+    /// Lets programs be run by whoever may read them: the reading bits are what the umask let
+    /// through when the file was made.
     pub(super) fn make_executable(&self) -> Result<(), StoreError> {
         use std::os::unix::fs::PermissionsExt;
         for (index, _) in

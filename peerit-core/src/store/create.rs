@@ -32,7 +32,8 @@ pub struct CreateOptions {
     pub comment: String,
     /// When the manifest is made, in seconds since the Unix epoch; 0: not said.
     pub created_unix_s: u64,
-    /// When it becomes true, hashing ends with [`StoreError::Cancelled`], within the time of a chunk.
+    /// When it becomes true, hashing ends with [`StoreError::Cancelled`], within the time of a
+    /// chunk.
     pub cancelled: Arc<AtomicBool>,
 }
 
@@ -41,7 +42,8 @@ pub struct CreateOptions {
 pub struct Created {
     /// The manifest.
     pub manifest: Manifest,
-    /// Given to [`FileStore::open`](super::FileStore::open), the content is not hashed a second time.
+    /// Given to [`FileStore::open`](super::FileStore::open), the content is not hashed a second
+    /// time.
     pub stamp: Stamp,
 }
 
@@ -88,12 +90,13 @@ pub fn create_manifest(
     create(path, options, progress).map(|created| created.manifest)
 }
 
-/// Makes the manifest of the file or folder at `path`, named by the path's last component. The files come in the order of
-/// their paths, so one content has one content id.
+/// Makes the manifest of the file or folder at `path`, named by the path's last component. The
+/// files come in the order of their paths, so one content has one content id.
 ///
-/// Every byte is read once and hashed on all cores; whatever the manifest may not contain is refused before that.
-/// `progress` is told, on this thread, how many bytes of how many are hashed. Memory: that of the
-/// manifest three times, and 256 KiB per thread, of which there are two more than cores (at most 64).
+/// Every byte is read once and hashed on all cores; whatever the manifest may not contain is
+/// refused before that. `progress` is told, on this thread, how many bytes of how many are hashed.
+/// Memory: that of the manifest three times, and 256 KiB per thread, of which there are two more
+/// than cores (at most 64).
 ///
 /// # Errors
 /// When something in the folder cannot be shared or read, or changes meanwhile.
@@ -110,7 +113,8 @@ pub fn create(
         options.chunk_length.unwrap_or_else(|| Layout::suggested_chunk_length(length));
     let hash_algorithm = options.hash_algorithm;
     let draft = Draft { name, files, empty_folders, chunk_length, hash_algorithm };
-    // Stands for the content while its digests are not known; nothing is hashed for what it refuses.
+    // Stands for the content while its digests are not known; nothing is hashed for what it
+    // refuses.
     let digest_length = hash_algorithm.digest_length();
     let mut digests = vec![0; draft.layout()?.chunk_count() as usize * digest_length];
     let unhashed = draft.build(&digests, envelope(options))?;
@@ -120,7 +124,8 @@ pub fn create(
     let content = ContentFiles::new(&unhashed, root, draft.name.clone(), &survey, Arc::default());
     content.survey_complete()?;
     hash(&content, options, progress, &mut digests)?;
-    // Reading has seen changes of what was still to be read; this sees those of what was read before.
+    // Reading has seen changes of what was still to be read; this sees those of what was read
+    // before.
     content.check_unchanged(&survey)?;
 
     let manifest = draft.build(&digests, envelope(options))?;

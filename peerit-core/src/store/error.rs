@@ -42,8 +42,8 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Something else is where the content has a file or a folder. Symbolic links are never followed inside a
-    /// content: they could lead a download out of its folder.
+    /// Something else is where the content has a file or a folder. Symbolic links are never
+    /// followed inside a content: they could lead a download out of its folder.
     #[error("{path}: is {kind}, which is not what the content has there", path = path.display())]
     Unfit {
         /// Where it is.
@@ -52,7 +52,7 @@ pub enum StoreError {
         kind: &'static str,
     },
     /// A file is in the way that is not part of this content.
-    #[error("{path}: exists and differs from this content{}", and_more(*.more), path = path.display())]
+    #[error("{}: exists and differs from this content{}", path.display(), and_more(*.more))]
     Exists {
         /// The first such file.
         path: PathBuf,

@@ -17,8 +17,8 @@ use super::{Store, StoreError};
 
 /// Keeps content in its files: see [`FileStore::open`].
 ///
-/// Reads and writes are positioned, go to several files at once and hold no lock meanwhile. Memory: 16 bytes per
-/// file, one bit per chunk, and the manifest, which is shared.
+/// Reads and writes are positioned, go to several files at once and hold no lock meanwhile. Memory:
+/// 16 bytes per file, one bit per chunk, and the manifest, which is shared.
 #[derive(Debug)]
 pub struct FileStore {
     pub(super) content: ContentFiles,

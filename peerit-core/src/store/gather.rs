@@ -5,7 +5,8 @@ use std::io::{self, IoSlice};
 
 use bytes::Bytes;
 
-/// Most blocks in one system call: those of the longest chunk (16 MiB) at the greatest block length (256 KiB).
+/// Most blocks in one system call: those of the longest chunk (16 MiB) at the greatest block length
+/// (256 KiB).
 const SLICE_COUNT_MAX: usize = 64;
 
 /// Blocks, joined, of which the start is already written.
@@ -23,7 +24,8 @@ impl<'a> Gather<'a> {
         gather
     }
 
-    /// Writes the next `length` bytes (or all, when there are fewer) at `offset` of `file`. One system call, as a rule.
+    /// Writes the next `length` bytes (or all, when there are fewer) at `offset` of `file`. One
+    /// system call, as a rule.
     pub(super) fn write_at(
         &mut self,
         file: &File,
@@ -41,7 +43,8 @@ impl<'a> Gather<'a> {
         Ok(())
     }
 
-    /// Puts the next `length` bytes into `slices`, as far as there is room; returns how many slices they take.
+    /// Puts the next `length` bytes into `slices`, as far as there is room; returns how many slices
+    /// they take.
     fn fill(&self, slices: &mut [IoSlice<'a>], length: u64) -> usize {
         let mut left = usize::try_from(length).unwrap_or(usize::MAX);
         let mut skip = self.skip;

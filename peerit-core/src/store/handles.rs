@@ -5,14 +5,14 @@ use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many files a [`HandleCache`] keeps open by default. Many systems allow a process 1,024, or 256, of which
-/// connections need the most.
+/// How many files a [`HandleCache`] keeps open by default. Many systems allow a process 1,024, or
+/// 256, of which connections need the most.
 pub const HANDLE_COUNT_DEFAULT: usize = 128;
 
 /// Keeps the files that were used last open; shared by all stores of a node.
 ///
-/// Finding one costs a short lock and no allocation. Files in use at this moment by a thread stay open beyond the limit,
-/// so there are at most the limit and one per thread.
+/// Finding one costs a short lock and no allocation. Files in use at this moment by a thread stay
+/// open beyond the limit, so there are at most the limit and one per thread.
 #[derive(Debug)]
 pub struct HandleCache {
     open: Mutex<Open>,

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 
-/// The folder in which the content at `path` lies, and its name there. A path that ends in `.` or `..`, or is
-/// empty, is followed to what it stands for.
+/// The folder in which the content at `path` lies, and its name there. A path that ends in `.` or
+/// `..`, or is empty, is followed to what it stands for.
 ///
 /// # Errors
 /// When the name is not UTF-8, or there is none (the path of the root).

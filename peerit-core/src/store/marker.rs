@@ -29,14 +29,16 @@ pub(super) struct Marker {
 #[derive(Debug)]
 struct Journal {
     held: Bitfield,
-    /// How many entries are in the file: the next is written behind them, over what a failed write left there.
+    /// How many entries are in the file: the next is written behind them, over what a failed write
+    /// left there.
     entries: u64,
     /// How many of them are known to be durable.
     durable: u64,
 }
 
 impl Marker {
-    /// Puts a new marker in place of what was there. It stands before the first byte of content does.
+    /// Puts a new marker in place of what was there. It stands before the first byte of content
+    /// does.
     ///
     /// `mtimes_ns` are those of the files that are there; `durable`: whether `held` is on the disk.
     pub(super) fn create(
@@ -75,8 +77,8 @@ impl Marker {
         journal.held.len() - journal.held.count()
     }
 
-    /// Records that `chunk` is written and how that left its files. What the system has taken survives the end of this
-    /// process, not that of the system.
+    /// Records that `chunk` is written and how that left its files. What the system has taken
+    /// survives the end of this process, not that of the system.
     pub(super) fn add(
         &self,
         chunk: ChunkIndex,
@@ -89,7 +91,8 @@ impl Marker {
         Ok(())
     }
 
-    /// What to give to [`Marker::set_durable`] when what is recorded by now has become durable; none if it is.
+    /// What to give to [`Marker::set_durable`] when what is recorded by now has become durable;
+    /// none if it is.
     pub(super) fn not_durable(&self) -> Option<u64> {
         let journal = self.lock();
         (journal.durable < journal.entries).then_some(journal.entries)
@@ -148,7 +151,8 @@ impl Marker {
     }
 }
 
-/// Where the marker of the content `name` in `folder` is. Beside a name so long that the suffix has no room, it is named by the content id.
+/// Where the marker of the content `name` in `folder` is. Beside a name so long that the suffix has
+/// no room, it is named by the content id.
 pub(super) fn path_of(folder: &Path, name: &str, id: ContentId) -> PathBuf {
     beside(folder, name).unwrap_or_else(|| folder.join(format!("{id}{SUFFIX}")))
 }

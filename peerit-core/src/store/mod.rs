@@ -1,8 +1,8 @@
 //! Where content lives.
 //!
 //! [`FileStore`] keeps it in files under their final names and survives `kill -9` and power cuts;
-//! [`MemoryStore`] keeps it in memory. [`create`] makes a manifest of what lies on disk, [`verify`] compares
-//! the two. All of it blocks and belongs on blocking threads.
+//! [`MemoryStore`] keeps it in memory. [`create`] makes a manifest of what lies on disk, [`verify`]
+//! compares the two. All of it blocks and belongs on blocking threads.
 
 mod beneath;
 mod check;
@@ -49,8 +49,9 @@ pub trait Store: Send + Sync {
     /// When a file is gone, shorter than the manifest says, or unreadable.
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError>;
 
-    /// Writes a verified chunk: `blocks`, joined, from `offset` (bytes from the start of the content), then remembers `chunk`
-    /// as held, so that a restart finds it. A chunk that is held already is left as it is.
+    /// Writes a verified chunk: `blocks`, joined, from `offset` (bytes from the start of the
+    /// content), then remembers `chunk` as held, so that a restart finds it. A chunk that is held
+    /// already is left as it is.
     ///
     /// # Errors
     /// When the disk is full or a file cannot be written. The chunk is then not held.
@@ -61,7 +62,8 @@ pub trait Store: Send + Sync {
         blocks: &[Bytes],
     ) -> Result<(), StoreError>;
 
-    /// All chunks are written: makes files final and durable, and takes the partial marker away. Idempotent.
+    /// All chunks are written: makes files final and durable, and takes the partial marker away.
+    /// Idempotent.
     ///
     /// # Errors
     /// Those of the file system.

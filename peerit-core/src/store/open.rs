@@ -1,9 +1,8 @@
 //! Opening content in files: finding out what is held.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::bitfield::Bitfield;
 use crate::manifest::Manifest;
@@ -28,33 +27,40 @@ pub struct OpenOptions {
     pub folder: PathBuf,
     /// What the content is called there. Default: the manifest's name.
     pub name: Option<String>,
-    /// Whether files that are there and differ from the content may be written over. Default: no. Parts of them that match
-    /// are used in either case; symbolic links and folders in the place of files are never replaced.
+    /// Whether files that are there and differ from the content may be written over. Default: no.
+    /// Parts of them that match are used in either case; symbolic links and folders in the place of
+    /// files are never replaced.
     pub overwrite: bool,
-    /// Whether the content is given by its user, who shares it: it is never written to, and no marker is
-    /// made. Default: no, it is a download.
+    /// Whether the content is given by its user, who shares it: it is never written to, and no
+    /// marker is made. Default: no, it is a download.
     pub origin: bool,
-    /// Where the stamp that vouches for complete content is kept. Default: nowhere; content is hashed at every start.
+    /// Where the stamp that vouches for complete content is kept. Default: nowhere; content is
+    /// hashed at every start.
     pub stamp_path: Option<PathBuf>,
-    /// A stamp that is already known, from [`create`](super::create::create) say; preferred to that at `stamp_path`.
+    /// A stamp that is already known, from [`create`](super::create::create) say; preferred to that
+    /// at `stamp_path`.
     pub stamp: Option<Stamp>,
-    /// Keeps files open. Default: one of its own; a process with many stores should have one for all.
+    /// Keeps files open. Default: one of its own; a process with many stores should have one for
+    /// all.
     pub handles: Arc<HandleCache>,
-    /// When it becomes true, checking ends with [`StoreError::Cancelled`], within the time of a chunk.
+    /// When it becomes true, checking ends with [`StoreError::Cancelled`], within the time of a
+    /// chunk.
     pub cancelled: Arc<AtomicBool>,
 }
 
 impl FileStore {
     /// Opens content, found or to be downloaded, and tells which chunks of it are held.
     ///
-    /// What a record or stamp vouches for is trusted if its files look as they were left; what is in doubt is hashed on all cores.
-    /// `progress` is told, on this thread, how many bytes are hashed so far. A download that
-    /// is not complete gets a marker; when no chunk is missing, [`Store::finish`](super::Store::finish) is due.
+    /// What a record or stamp vouches for is trusted if its files look as they were left; what is
+    /// in doubt is hashed on all cores. `progress` is told, on this thread, how many bytes are
+    /// hashed so far. A download that is not complete gets a marker; when no chunk is missing,
+    /// [`Store::finish`](super::Store::finish) is due.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when there are files that differ and no download left them, and overwriting was not asked for;
-    /// [`StoreError::OtherDownload`] likewise. [`StoreError::Unfit`] for links and folders in the place of files of a download.
-    /// [`StoreError::Missing`] when the folder of shared content is not there. Those of the file system.
+    /// [`StoreError::Exists`] when there are files that differ and no download left them, and
+    /// overwriting was not asked for; [`StoreError::OtherDownload`] likewise. [`StoreError::Unfit`]
+    /// for links and folders in the place of files of a download. [`StoreError::Missing`] when the
+    /// folder of shared content is not there. Those of the file system.
     pub fn open(
         manifest: &Manifest,
         options: OpenOptions,

@@ -11,8 +11,8 @@
 //! | boot id, zeros: not known | 16 | | | |
 //! | start of the keyed BLAKE3 of the above | 8 | | | |
 //!
-//! The key is the content id. Reading ends at the first entry that does not check: what a crash tore off is lost, what
-//! stands before it is not.
+//! The key is the content id. Reading ends at the first entry that does not check: what a crash
+//! tore off is lost, what stands before it is not.
 
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, ContentId};
@@ -29,7 +29,8 @@ pub(super) type BootId = [u8; 16];
 /// One fact of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// We left a file with this time of last writing, in nanoseconds since the Unix epoch. Before the chunk's.
+    /// We left a file with this time of last writing, in nanoseconds since the Unix epoch. Before
+    /// the chunk's.
     File { file: usize, mtime_ns: i64 },
     /// A chunk is verified and written.
     Chunk(ChunkIndex),
@@ -42,8 +43,8 @@ pub(super) enum Entry {
 pub(super) enum Record {
     /// There is none.
     Absent,
-    /// There is one, but not even its header can be read. Files beside it are a download's, and nothing
-    /// more is known.
+    /// There is one, but not even its header can be read. Files beside it are a download's, and
+    /// nothing more is known.
     Damaged,
     /// It is that of another content.
     OtherContent,
@@ -64,9 +65,10 @@ pub(super) struct History {
     pub(super) mtimes_ns: Vec<Option<i64>>,
 }
 
-/// Most bytes of a record worth reading. A new record has an entry for each file and chunk; each chunk is added once, with
-/// one entry for each part of a file in it, which are at most as many as files and chunks; and durability is noted
-/// once per chunk at most. 47 MB for the greatest content, 1.3 MB for 20,000 files in 1,000 chunks.
+/// Most bytes of a record worth reading. A new record has an entry for each file and chunk; each
+/// chunk is added once, with one entry for each part of a file in it, which are at most as many as
+/// files and chunks; and durability is noted once per chunk at most. 47 MB for the greatest
+/// content, 1.3 MB for 20,000 files in 1,000 chunks.
 pub(super) fn length_max(manifest: &Manifest) -> u64 {
     let files = manifest.files().len() as u64;
     let chunks = u64::from(manifest.layout().chunk_count());
@@ -163,7 +165,8 @@ impl History {
         for (number, entry) in (0_u64..).zip(entries) {
             match entry {
                 Entry::File { file, mtime_ns } => {
-                    // Threads write in one order and record in another: the last time is the greatest.
+                    // Threads write in one order and record in another: the last time is the
+                    // greatest.
                     if let Some(last) = mtimes_ns.get_mut(file) {
                         *last = (*last).max(Some(mtime_ns));
                     }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 
-/// Puts `content` at `path`, in place of what is there: whoever looks, even after a power cut, finds the old or the
-/// new content. Returns the file, open for reading and writing.
+/// Puts `content` at `path`, in place of what is there: whoever looks, even after a power cut,
+/// finds the old or the new content. Returns the file, open for reading and writing.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<File, StoreError> {
     let temporary = beside(path);
     write(&temporary, content).and_then(|file| fs::rename(&temporary, path).map(|()| file)).map_err(

@@ -23,7 +23,8 @@ pub(super) struct Scan {
 /// Lists a file, or a folder with all in it. Memory: the paths.
 ///
 /// # Errors
-/// When something is neither file nor folder, has a name that is not UTF-8, or is an unfinished download.
+/// When something is neither file nor folder, has a name that is not UTF-8, or is an unfinished
+/// download.
 pub(super) fn scan(path: &Path) -> Result<Scan, CreateError> {
     let mut scan = Scan::default();
     // Whether each folder is empty as far as we have seen.

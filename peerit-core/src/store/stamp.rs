@@ -19,8 +19,8 @@ const HEADER_LENGTH: usize = 48;
 const FILE_LENGTH: usize = 16;
 const CHECK_LENGTH: usize = 32;
 
-/// How the files of complete content looked when they were verified: their lengths and times of last writing. A file that still looks so
-/// is not hashed again. Takes 16 bytes per file.
+/// How the files of complete content looked when they were verified: their lengths and times of
+/// last writing. A file that still looks so is not hashed again. Takes 16 bytes per file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
     content_id: ContentId,
@@ -43,7 +43,8 @@ impl Stamp {
         self.files.get(file) == Some(&(facts.length, facts.mtime_ns))
     }
 
-    /// Reads the stamp of a content. One that is absent, damaged or of another content is none: its loss costs time only.
+    /// Reads the stamp of a content. One that is absent, damaged or of another content is none: its
+    /// loss costs time only.
     #[must_use]
     pub fn read(path: &Path, manifest: &Manifest) -> Option<Self> {
         let files = manifest.files().len();

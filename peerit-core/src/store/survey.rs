@@ -34,7 +34,8 @@ impl Survey {
         self.0
     }
 
-    /// Refuses what no download may write to or take away: links, folders where files belong, and the like.
+    /// Refuses what no download may write to or take away: links, folders where files belong, and
+    /// the like.
     pub(super) fn without_unfit(self) -> Result<Self, StoreError> {
         let fit = |found| match found {
             Found::Unfit(error) => Err(*error),

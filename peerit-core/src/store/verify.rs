@@ -60,13 +60,14 @@ pub enum BadReason {
     Unfit(StoreError),
     /// It cannot be read, or changes while it is.
     Unreadable(StoreError),
-    /// This many chunks that it is in do not match. A chunk can be in several files, of which then any may be
-    /// the cause.
+    /// This many chunks that it is in do not match. A chunk can be in several files, of which then
+    /// any may be the cause.
     Differs {
         /// How many.
         chunks: usize,
     },
-    /// It shares chunks with files that are bad, so that its own part of them cannot be checked; all others match.
+    /// It shares chunks with files that are bad, so that its own part of them cannot be checked;
+    /// all others match.
     Unknown,
 }
 
@@ -83,11 +84,13 @@ impl fmt::Display for BadReason {
     }
 }
 
-/// Hashes the file or folder at `path`, whatever its name, on all cores, and compares. `progress` is told, on this thread,
-/// how many bytes are hashed so far. Memory as in [`create`](super::create::create).
+/// Hashes the file or folder at `path`, whatever its name, on all cores, and compares. `progress`
+/// is told, on this thread, how many bytes are hashed so far. Memory as in
+/// [`create`](super::create::create).
 ///
 /// # Errors
-/// When the folder that `path` is in cannot be opened, or no thread be started. What is wrong with files is in the report.
+/// When the folder that `path` is in cannot be opened, or no thread be started. What is wrong with
+/// files is in the report.
 pub fn verify(
     manifest: &Manifest,
     path: &Path,

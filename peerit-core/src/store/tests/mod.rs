@@ -31,7 +31,8 @@ const BOOT: Option<BootId> = Some([1; 16]);
 const OTHER_BOOT: Option<BootId> = Some([2; 16]);
 const CHUNK: usize = CHUNK_LENGTH_MIN as usize;
 
-/// The manifest of a folder with these files, in chunks of 64 KiB. A file is a program when it is named so.
+/// The manifest of a folder with these files, in chunks of 64 KiB. A file is a program when it is
+/// named so.
 pub(in crate::store) fn manifest_of(name: &str, files: &[(&str, &[u8])]) -> Manifest {
     let content: Vec<u8> = files.iter().flat_map(|(_, content)| content.to_vec()).collect();
     let digests = content
@@ -103,7 +104,8 @@ impl Fixture {
         OpenOptions { stamp_path: Some(self.path("stamp")), ..self.options() }
     }
 
-    /// Opens in the usual boot; returns the store, the chunks held and how many bytes were hashed for that.
+    /// Opens in the usual boot; returns the store, the chunks held and how many bytes were hashed
+    /// for that.
     fn open(&self) -> (FileStore, Vec<u32>, u64) {
         self.open_with(self.options(), BOOT).unwrap()
     }

@@ -70,9 +70,7 @@ fn empty_files_and_folders_are_made() {
 
 #[test]
 fn a_content_of_nothing_is_a_folder() {
-    let manifest = draft_of("name", &[]).build(&[], EnvelopeFields::default());
-    // Whether a manifest may have no file at all is the manifest's to say.
-    let Ok(manifest) = manifest else { return };
+    let manifest = draft_of("name", &[]).build(&[], EnvelopeFields::default()).unwrap();
     let fixture = Fixture { manifest, content: Vec::new(), folder: tempfile::tempdir().unwrap() };
     fixture.open().0.finish().unwrap();
     assert_eq!(names(fixture.folder.path()), ["name"]);
