@@ -117,8 +117,7 @@ fn a_seed_whose_file_changed_is_banned_and_named() {
 
         let node = loopback().start().await.unwrap();
         let folder = temp.path().join("copy");
-        let copy =
-            node.download(manifest.clone(), &folder, from_nodes(&[&liar])).await.unwrap();
+        let copy = node.download(manifest.clone(), &folder, from_nodes(&[&liar])).await.unwrap();
         let status =
             until(&copy, |status| status.peers.iter().any(|peer| peer.banned.is_some())).await;
         let banned = status.peers.iter().find(|peer| peer.banned.is_some()).unwrap();
@@ -165,8 +164,7 @@ fn what_is_not_ours_is_not_overwritten() {
         let node = loopback().start().await.unwrap();
         let (folder, theirs) = (temp.path().join("copy"), temp.path().join("copy/film.mkv"));
         write(&theirs, b"my holidays");
-        let copy =
-            node.download(manifest.clone(), &folder, from_nodes(&[&seed])).await.unwrap();
+        let copy = node.download(manifest.clone(), &folder, from_nodes(&[&seed])).await.unwrap();
         assert!(copy.completed().await.is_err());
         assert_eq!(copy.status().state, ShareState::Failed);
         assert_eq!(std::fs::read(&theirs).unwrap(), b"my holidays");

@@ -36,7 +36,8 @@ pub(crate) async fn run(context: Arc<Context>, shut_down: async_channel::Receive
         let (context, handshakes) = (Arc::clone(&context), Arc::clone(&handshakes));
         let runtime = Arc::clone(&context.runtime);
         runtime.spawn(Box::pin(async move {
-            let answered = timeout(&*context.runtime, HANDSHAKE_TIMEOUT, answer(&context, incoming));
+            let answered =
+                timeout(&*context.runtime, HANDSHAKE_TIMEOUT, answer(&context, incoming));
             if answered.await.is_err() {
                 log::debug!("a peer that dialled did not say in time what it wants");
             }

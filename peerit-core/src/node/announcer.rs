@@ -10,7 +10,8 @@ use async_channel::{Receiver, Sender};
 use bytes::Bytes;
 use futures_util::{FutureExt, select};
 
-use super::tracker_io::{Clock, read_message, write_message};
+use super::clock::Clock;
+use super::tracker_io::{read_message, write_message};
 use crate::id::{PeerId, Topic};
 use crate::runtime::{Runtime, UdpSocket, timeout};
 use crate::time::Timestamp;

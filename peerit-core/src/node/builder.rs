@@ -148,7 +148,6 @@ fn start_tracker(
     runtime: &Arc<dyn Runtime>,
     listen: SocketAddr,
 ) -> Result<TrackerService, NodeError> {
-    let config = TrackerServiceConfig { listen: Some(listen) };
-    TrackerService::start(Arc::clone(runtime), config)
-        .map_err(|source| NodeError::Listen { address: listen, source })
+    let config = TrackerServiceConfig { listen, ..TrackerServiceConfig::default() };
+    Ok(TrackerService::start(Arc::clone(runtime), config)?)
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::runtime::{BoxFuture, Runtime};
 use crate::time::Timestamp;
 
 /// Reads the system's monotonic clock as [`Timestamp`]s.
@@ -15,12 +16,20 @@ impl Clock {
         Self { origin: Instant::now() }
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    pub(crate) fn now(self) -> Timestamp {
         Timestamp::from_origin(self.origin.elapsed())
     }
 
-    /// Time left until `deadline`; zero once it has passed.
-    pub(crate) fn until(&self, deadline: Timestamp) -> Duration {
-        deadline - self.now()
+    /// Resolves at `deadline`; never if there is none.
+    pub(crate) fn sleep_until(
+        self,
+        runtime: &dyn Runtime,
+        deadline: Option<Timestamp>,
+    ) -> BoxFuture<'static, ()> {
+        match deadline {
+            // Timers may count in milliseconds and wake a little early: better a little late.
+            Some(at) => runtime.sleep((at - self.now()) + Duration::from_millis(1)),
+            None => Box::pin(std::future::pending()),
+        }
     }
 }

@@ -83,7 +83,8 @@ async fn write(
             match item {
                 Outgoing::Frame(frame) => writer.send(&frame).await?,
                 Outgoing::Manifest { offset, length } => {
-                    send_manifest(&mut writer, source.manifest.info_bytes(), offset, length).await?;
+                    send_manifest(&mut writer, source.manifest.info_bytes(), offset, length)
+                        .await?;
                 }
                 Outgoing::Block(block) => {
                     buffer = match read_block(source, block, buffer).await {

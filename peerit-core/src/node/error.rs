@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::tracker_service::TrackerServiceError;
 use crate::store::StoreError;
 use crate::store::create::CreateError;
 use crate::transport::{IdentityError, TransportError};
@@ -24,6 +25,9 @@ pub enum NodeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The embedded tracker cannot start.
+    #[error(transparent)]
+    Tracker(#[from] TrackerServiceError),
     /// No key pair can be made.
     #[error(transparent)]
     Identity(#[from] IdentityError),

@@ -49,7 +49,8 @@ impl Node {
     ) -> Result<Share, NodeError> {
         let path = absolute(path.into())?;
         let created = self.create_manifest(path.clone(), &options).await?;
-        let open = OpenOptions { stamp: Some(created.stamp), ..self.open_origin(&path, options.stamp)? };
+        let open =
+            OpenOptions { stamp: Some(created.stamp), ..self.open_origin(&path, options.stamp)? };
         let share = self.add(Origin::Manifest(created.manifest), open, Vec::new(), false)?;
         share.completed().await?;
         Ok(share)
@@ -194,7 +195,11 @@ impl Node {
     }
 
     /// Content that its user gives: it keeps its name and is never written to.
-    fn open_origin(&self, path: &Path, stamp_path: Option<PathBuf>) -> Result<OpenOptions, NodeError> {
+    fn open_origin(
+        &self,
+        path: &Path,
+        stamp_path: Option<PathBuf>,
+    ) -> Result<OpenOptions, NodeError> {
         let no_folder = || NodeError::NoFolder(path.to_owned());
         Ok(OpenOptions {
             folder: path.parent().ok_or_else(no_folder)?.to_owned(),

@@ -46,6 +46,10 @@ mod tests {
     fn all_interfaces_give_at_least_one_address() {
         let addresses = reachable_addresses(SocketAddr::from(([0, 0, 0, 0], 59_000)));
         assert!(!addresses.is_empty());
-        assert!(addresses.iter().all(|address| address.port() == 59_000 && !address.ip().is_unspecified()));
+        assert!(
+            addresses
+                .iter()
+                .all(|address| address.port() == 59_000 && !address.ip().is_unspecified())
+        );
     }
 }

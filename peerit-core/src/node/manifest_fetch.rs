@@ -109,10 +109,7 @@ async fn receive_manifest(stream: PeerStream, hello: Hello) -> Option<Bytes> {
 }
 
 /// The next part of the manifest; other frames are of no interest yet.
-async fn next_part(
-    reader: &mut FrameReader,
-    expected: u32,
-) -> Option<(usize, Bytes)> {
+async fn next_part(reader: &mut FrameReader, expected: u32) -> Option<(usize, Bytes)> {
     loop {
         if let (Frame::ManifestData { offset, total_length, .. }, Some(part)) =
             reader.next().await.ok()?

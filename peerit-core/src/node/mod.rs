@@ -21,13 +21,17 @@ mod share;
 mod share_task;
 mod status;
 mod swarm_driver;
+mod tracker_io;
 mod tracker_service;
+#[cfg(test)]
+mod tracker_tests;
 mod workers;
 
+pub use announcer::Announcer;
 pub use builder::NodeBuilder;
 pub use error::{NodeError, ShareError};
 pub use handle::Node;
 pub use options::{DownloadOptions, ProgressFn, SeedOptions, ShareOptions};
 pub use share::Share;
 pub use status::{PeerStatus, ShareState, ShareStatus};
-pub use tracker_service::{TrackerService, TrackerServiceConfig};
+pub use tracker_service::{TrackerService, TrackerServiceConfig, TrackerServiceError};

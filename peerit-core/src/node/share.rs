@@ -1,8 +1,8 @@
 //! A handle on one share of a node.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
@@ -88,7 +88,10 @@ impl Share {
     pub fn link(&self) -> Link {
         Link {
             content_id: self.content_id(),
-            trackers: self.manifest().map(|manifest| manifest.trackers().to_vec()).unwrap_or_default(),
+            trackers: self
+                .manifest()
+                .map(|manifest| manifest.trackers().to_vec())
+                .unwrap_or_default(),
         }
     }
 

@@ -89,7 +89,8 @@ impl ShareTask {
         self.enter(ShareState::FetchingManifest);
         let context = Arc::clone(&self.context);
         let topic = link.content_id.topic();
-        let found = context.announcer.join(topic, &link.trackers, context.listen_port(), false);
+        let found =
+            context.announcer.join(topic, link.trackers.clone(), context.listen_port(), false);
         let fetching = fetch_manifest(&context, &link, &found, &self.peers);
         let fetched = unless_stopped(&self.inputs, &mut self.paused, fetching).await;
         context.announcer.leave(topic);
@@ -112,6 +113,8 @@ impl ShareTask {
                 Input::Command { command: Command::Stop, .. } => return Err(Stopped),
                 Input::Command { command: Command::Resume, .. } => {
                     self.paused = false;
+                    // Before the handle is answered, so that it never sees the old failure.
+                    self.enter(ShareState::Checking);
                     return Ok(());
                 }
                 _ => {}

@@ -73,15 +73,16 @@ impl ShareStatus {
         }
     }
 
-    /// Whether every byte is verified and stored.
+    /// Whether every byte is verified and the files are final.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         match self.state {
             ShareState::Seeding => true,
-            ShareState::FetchingManifest | ShareState::Checking | ShareState::Failed => false,
-            ShareState::Downloading | ShareState::Paused => {
-                !self.name.is_empty() && self.verified == self.total
-            }
+            ShareState::Paused => !self.name.is_empty() && self.verified == self.total,
+            ShareState::FetchingManifest
+            | ShareState::Checking
+            | ShareState::Downloading
+            | ShareState::Failed => false,
         }
     }
 }

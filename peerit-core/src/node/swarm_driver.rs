@@ -33,6 +33,9 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 /// Most time between two such looks: rates fall also when nothing happens.
 const STATUS_INTERVAL_IDLE: Duration = Duration::from_secs(1);
 
+/// Most time between two looks at how the trackers answer.
+const TRACKER_STATUS_INTERVAL: Duration = Duration::from_secs(5);
+
 /// One share taking part in its swarm.
 pub(crate) struct SwarmDriver<'a> {
     context: Arc<Context>,
@@ -86,14 +89,16 @@ impl<'a> SwarmDriver<'a> {
     /// Takes part until the user stops it (`Ok`) or the content cannot be read or written.
     pub(crate) async fn run(mut self) -> Result<Stopped, ShareError> {
         let topic = self.share.content_id().topic();
-        let trackers = self.source.manifest.trackers();
+        let trackers = self.source.manifest.trackers().to_vec();
         let (port, seed) = (self.context.listen_port(), self.swarm.is_complete());
         let found = self.context.announcer.join(topic, trackers, port, seed);
-        self.context.runtime.spawn(Box::pin(forward(found, self.source.inputs.clone())));
+        let follow = follow_trackers(Arc::clone(&self.context), self.share.clone(), found);
+        self.context.runtime.spawn(Box::pin(follow));
         self.context.answer(&self.share);
         if self.swarm.is_complete() {
             self.finish();
         }
+        self.publish();
         let ended = self.drive().await;
         self.context.stop_answering(&self.share);
         self.context.announcer.leave(topic);
@@ -128,7 +133,11 @@ impl<'a> SwarmDriver<'a> {
         }
     }
 
-    async fn handle(&mut self, now: Timestamp, input: Input) -> Result<Option<Stopped>, ShareError> {
+    async fn handle(
+        &mut self,
+        now: Timestamp,
+        input: Input,
+    ) -> Result<Option<Stopped>, ShareError> {
         match input {
             Input::Swarm(event) => {
                 if let Event::Disconnected { peer } = event {
@@ -210,7 +219,8 @@ impl<'a> SwarmDriver<'a> {
         let context = Arc::clone(&self.context);
         let (inputs, content_id) = (self.source.inputs.clone(), self.share.content_id());
         self.context.runtime.spawn(Box::pin(async move {
-            let dialled = timeout(&*context.runtime, DIAL_TIMEOUT, context.dial(address, content_id));
+            let dialled =
+                timeout(&*context.runtime, DIAL_TIMEOUT, context.dial(address, content_id));
             let input = match dialled.await {
                 Ok(Ok(stream)) => {
                     Input::Opened { stream: Box::new(stream), direction: Direction::Dialled }
@@ -278,7 +288,7 @@ impl<'a> SwarmDriver<'a> {
     fn publish(&mut self) {
         let now = self.context.clock.now();
         self.published = now;
-        let (swarm, context) = (&self.swarm, &self.context);
+        let swarm = &self.swarm;
         let state = match (*self.paused, self.finished) {
             (true, _) => ShareState::Paused,
             (false, true) => ShareState::Seeding,
@@ -293,17 +303,30 @@ impl<'a> SwarmDriver<'a> {
             status.downloaded = swarm.downloaded();
             status.uploaded = swarm.uploaded();
             status.peers = swarm.peers(now);
-            status.trackers = context.announcer.status(status.content_id.topic());
         });
     }
 }
 
-/// Hands the addresses that trackers find to the share's task.
-async fn forward(found: Receiver<Vec<std::net::SocketAddr>>, inputs: Sender<Input>) {
-    while let Ok(addresses) = found.recv().await {
-        if inputs.send(Input::Swarm(Event::AddressesFound { addresses })).await.is_err() {
-            break;
+/// Hands what trackers answer to the share, until its topic is left.
+async fn follow_trackers(
+    context: Arc<Context>,
+    share: Share,
+    found: Receiver<Vec<std::net::SocketAddr>>,
+) {
+    loop {
+        match timeout(&*context.runtime, TRACKER_STATUS_INTERVAL, found.recv()).await {
+            Ok(Ok(addresses)) => {
+                let event = Event::AddressesFound { addresses };
+                if share.inputs().send(Input::Swarm(event)).await.is_err() {
+                    return;
+                }
+            }
+            Ok(Err(_)) => return,
+            // Nothing new: but a tracker may have stopped to answer.
+            Err(_) => {}
         }
+        let trackers = context.announcer.status(share.content_id().topic()).await;
+        share.update(|status| status.trackers = trackers);
     }
 }
 
@@ -327,7 +350,7 @@ impl Timer {
     async fn wait(&mut self, context: &Context, due: Option<Timestamp>) {
         let Some(due) = due else { return std::future::pending().await };
         if self.set.as_ref().is_none_or(|(set, _)| *set > due) {
-            self.set = Some((due, context.runtime.sleep(context.clock.until(due))));
+            self.set = Some((due, context.clock.sleep_until(&*context.runtime, Some(due))));
         }
         if let Some((_, sleep)) = &mut self.set {
             sleep.await;

@@ -1,44 +1,15 @@
-//! What the tracker and its clients share: a clock, and messages on a TCP connection.
+//! Messages between a tracker and its clients on a TCP connection.
 
 use std::io;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 
-use crate::runtime::{BoxFuture, BoxStream, Runtime};
-use crate::time::Timestamp;
+use crate::runtime::BoxStream;
 
 /// Greatest length of the varint before a message in bytes: two hold 14 bits, messages have 4,096
 /// bytes at most.
 const LENGTH_PREFIX_MAX: u32 = 2;
-
-/// The time since it was made, as state machines want it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock(Instant);
-
-impl Clock {
-    pub(super) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(super) fn now(self) -> Timestamp {
-        Timestamp::from_origin(self.0.elapsed())
-    }
-
-    /// Resolves at `deadline`; never if there is none.
-    pub(super) fn sleep_until(
-        self,
-        runtime: &dyn Runtime,
-        deadline: Option<Timestamp>,
-    ) -> BoxFuture<'static, ()> {
-        match deadline {
-            // Timers may count in milliseconds and wake a little early: better a little late.
-            Some(at) => runtime.sleep((at - self.now()) + Duration::from_millis(1)),
-            None => Box::pin(std::future::pending()),
-        }
-    }
-}
 
 /// Reads one message after its length; none at the end of the stream. Not cancel safe.
 pub(super) async fn read_message(

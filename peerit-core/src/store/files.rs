@@ -123,7 +123,7 @@ impl Store for FileStore {
         }
         let survey = self.complete()?;
         self.save_stamp(&survey);
-        self.content.stop_writing(&survey);
+        self.content.stop_writing();
         marker.remove()?;
         finished.store(true, Ordering::Release);
         self.content.root().sync_names()

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_lite::{FutureExt, StreamExt};
+use peerit_core::hash::{Digest, HashAlgorithm};
 use peerit_core::manifest::Manifest;
 use peerit_core::node::{DownloadOptions, Node, NodeBuilder, Share, ShareOptions, ShareStatus};
 use peerit_core::rng::Rng;
@@ -45,7 +46,10 @@ pub(crate) async fn share(node: &Node, path: &Path) -> (Share, Manifest) {
 
 /// Downloads without a tracker, from these nodes only.
 pub(crate) fn from_nodes(nodes: &[&Node]) -> DownloadOptions {
-    DownloadOptions { peers: nodes.iter().map(|node| address(node)).collect(), ..Default::default() }
+    DownloadOptions {
+        peers: nodes.iter().map(|node| address(node)).collect(),
+        ..Default::default()
+    }
 }
 
 /// Where a node can be dialled.
@@ -84,17 +88,17 @@ async fn async_io_sleep(duration: Duration) {
     peerit_core::runtime::default().unwrap().sleep(duration).await;
 }
 
-/// All files below a folder with their bytes, sorted.
-pub(crate) fn tree(folder: &Path) -> Vec<(String, Vec<u8>)> {
+/// All files below a folder with the digests of their bytes, sorted.
+pub(crate) fn tree(folder: &Path) -> Vec<(String, Digest)> {
     let mut files: Vec<_> = walkdir::WalkDir::new(folder)
         .into_iter()
         .map(Result::unwrap)
         .filter(|entry| entry.file_type().is_file())
         .map(|entry| {
             let path = entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-            (path, std::fs::read(entry.path()).unwrap())
+            (path, HashAlgorithm::Blake3.digest(&std::fs::read(entry.path()).unwrap()))
         })
         .collect();
-    files.sort();
+    files.sort_by(|one, other| one.0.cmp(&other.0));
     files
 }

@@ -15,7 +15,7 @@ use futures_util::{FutureExt, select};
 
 use self::bind::bind;
 use self::connection::{Acceptor, StreamRequest, Verdict};
-use super::tracker_io::Clock;
+use super::clock::Clock;
 use crate::runtime::{Runtime, UdpSocket};
 use crate::tracker::{
     DATAGRAM_MAX, DEFAULT_PORT, ServerAction, ServerConfig, ServerEvent, TrackerServer,

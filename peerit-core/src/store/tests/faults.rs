@@ -136,20 +136,6 @@ fn a_file_truncated_at_the_end_is_not_finished() {
 }
 
 #[test]
-fn finished_content_that_changes_is_not_given_to_others() {
-    let fixture = fixture();
-    fixture.fill();
-    let (store, _, _) = fixture.open_with(fixture.stamped(), BOOT).unwrap();
-    store.read(0, &mut [0; 10]).unwrap();
-    set_mtime(&fixture.path("name/a"), 1);
-    match store.read(0, &mut [0; 10]) {
-        Err(StoreError::Modified { path }) => assert_eq!(path, fixture.path("name/a")),
-        other => panic!("{other:?}"),
-    }
-    store.read(3 * CHUNK as u64, &mut [0; 10]).unwrap();
-}
-
-#[test]
 fn a_forbidden_folder_is_named() {
     let fixture = fixture();
     let (store, _, _) = fixture.open();

@@ -61,12 +61,12 @@ fn what_is_gone_is_not_held() {
 }
 
 #[test]
-fn a_change_while_it_is_shared_is_noticed() {
+fn what_vanishes_while_it_is_shared_is_noticed() {
     let fixture = fixture();
     let (store, _, _) = fixture.open_with(origin(&fixture), BOOT).unwrap();
     store.read(0, &mut [0; 1]).unwrap();
     set_mtime(&fixture.path("name/a"), 5);
-    assert!(matches!(store.read(0, &mut [0; 1]), Err(StoreError::Modified { .. })));
+    store.read(0, &mut [0; 1]).unwrap();
     fs::remove_file(fixture.path("name/b")).unwrap();
     assert!(store.read(2 * CHUNK as u64, &mut [0; 1]).is_err());
 }
