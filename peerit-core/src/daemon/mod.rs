@@ -1,1 +1,52 @@
 //! The node served over IPC, and the client for it.
+//!
+//! A [`Daemon`] owns a data folder and serves one [`Node`](crate::node::Node) over a Unix socket in it; a
+//! [`DaemonClient`] makes the same calls from another process. What must outlive the process is written
+//! before it is acted on, each file atomically (temporary file, fsync, rename), so that a killed daemon finds
+//! its shares again:
+//!
+//! ```text
+//! lock                          held while a daemon runs
+//! daemon.sock                   mode 0600
+//! identity                      the seed of the peer id
+//! ports                         sockets of the last run
+//! shares/<content id>/share     folder, paused, ...: the share exists while this file does
+//! shares/<content id>/manifest.p2p
+//! shares/<content id>/stamp     vouches for complete content, see the store
+//! ```
+
+mod atomic;
+mod catalogue;
+mod client;
+mod convert;
+mod data_dir;
+mod error;
+mod ipc;
+mod limits;
+mod office;
+mod record;
+mod requests;
+mod server;
+mod shares;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+pub use client::{ClientError, DaemonClient, DaemonStatus, DownloadRequest, ShareRequest};
+pub use error::DaemonError;
+pub use server::{Daemon, DaemonConfig, Stopper};
+
+use crate::runtime::Runtime;
+
+/// Runs a job that blocks on a thread for it.
+async fn blocking<T: Send + 'static>(
+    runtime: &dyn Runtime,
+    job: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, DaemonError> {
+    let (sender, receiver) = async_channel::bounded(1);
+    runtime.spawn_blocking(Box::new(move || {
+        // Fails when nobody waits any more.
+        let _ = sender.try_send(job());
+    }));
+    receiver.recv().await.map_err(|_| DaemonError::Panicked)
+}

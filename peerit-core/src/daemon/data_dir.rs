@@ -1,0 +1,350 @@
+//! The data folder: what the daemon keeps on disk. All calls block.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use peerit_proto::Message;
+use peerit_proto::daemon::v1 as proto;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::atomic;
+use super::error::DaemonError;
+use super::record::Record;
+use crate::id::ContentId;
+use crate::manifest::{Link, Manifest};
+
+/// A data folder that no other daemon uses while this lives.
+pub(super) struct DataDir {
+    path: PathBuf,
+    /// Locked until it is closed, also by the death of the process.
+    _lock: File,
+}
+
+/// The sockets of the last run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Addresses {
+    pub(super) listen: SocketAddr,
+    pub(super) tracker: SocketAddr,
+}
+
+/// A share as it was saved.
+pub(super) struct Saved {
+    pub(super) record: Record,
+    pub(super) source: Source,
+}
+
+/// What a download starts from.
+#[derive(Clone)]
+pub(super) enum Source {
+    Manifest(Manifest),
+    Link(Link),
+}
+
+impl DataDir {
+    /// Takes the folder for this process, and makes it if it is not there.
+    pub(super) fn open(path: &Path) -> Result<Self, DaemonError> {
+        let path = std::path::absolute(path).map_err(DaemonError::io(path))?;
+        atomic::create_folder(&path.join("shares"))?;
+        let lock_path = path.join("lock");
+        let lock = File::create(&lock_path).map_err(DaemonError::io(&lock_path))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(Errno::WOULDBLOCK) => Err(DaemonError::Locked(path)),
+            Err(error) => Err(DaemonError::io(&lock_path)(error.into())),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The secret from which the peer id follows; made on first use. A damaged one is put aside: a
+    /// new peer id costs a reputation, a daemon that does not start costs everything.
+    pub(super) fn identity_seed(&self) -> Result<[u8; 32], DaemonError> {
+        let path = self.path.join("identity");
+        if let Some(content) = atomic::read(&path)? {
+            if let Ok(seed) = content.try_into() {
+                return Ok(seed);
+            }
+            put_aside(&path)?;
+        }
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed)?;
+        atomic::write(&path, &seed)?;
+        Ok(seed)
+    }
+
+    /// Where the last run listened; `None` on the first one.
+    pub(super) fn addresses(&self) -> Result<Option<Addresses>, DaemonError> {
+        let path = self.path.join("ports");
+        let Some(content) = atomic::read(&path)? else { return Ok(None) };
+        let addresses = decode_addresses(&content);
+        if addresses.is_none() {
+            put_aside(&path)?;
+        }
+        Ok(addresses)
+    }
+
+    pub(super) fn save_addresses(&self, addresses: Addresses) -> Result<(), DaemonError> {
+        let ports = proto::Ports {
+            listen: addresses.listen.to_string(),
+            tracker: addresses.tracker.to_string(),
+        };
+        atomic::write(&self.path.join("ports"), &ports.encode_to_vec())
+    }
+
+    /// All shares that were saved, and for those that cannot be read the reason. What was begun, but not saved when
+    /// the daemon was killed, is cleared away.
+    pub(super) fn saved_shares(
+        &self,
+    ) -> Result<Vec<(ContentId, Result<Saved, DaemonError>)>, DaemonError> {
+        let folder = self.path.join("shares");
+        let mut shares = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(DaemonError::io(&folder))? {
+            let path = entry.map_err(DaemonError::io(&folder))?.path();
+            let id = path.file_name().and_then(|name| name.to_str()?.parse::<ContentId>().ok());
+            match id {
+                Some(_) if matches!(path.join("share").try_exists(), Ok(false)) => {
+                    clear(&path, fs::remove_dir_all(&path));
+                }
+                Some(id) => shares.push((id, self.saved(id))),
+                None if path.extension().is_some_and(|extension| extension == "stamp") => {
+                    clear(&path, fs::remove_file(&path));
+                }
+                None => log::warn!("{} is not the daemon's", path.display()),
+            }
+        }
+        shares.sort_by_key(|(id, saved)| {
+            (saved.as_ref().map_or(u64::MAX, |saved| saved.record.sequence), *id)
+        });
+        Ok(shares)
+    }
+
+    /// One share as it was saved.
+    pub(super) fn saved(&self, id: ContentId) -> Result<Saved, DaemonError> {
+        let path = self.share_folder(id).join("share");
+        let content = fs::read(&path).map_err(DaemonError::io(&path))?;
+        let record =
+            Record::decode(&content).map_err(|problem| DaemonError::damaged(&path, problem))?;
+        if record.content_id != id {
+            return Err(DaemonError::damaged(&path, "it is of another content"));
+        }
+        let source = match (self.saved_manifest(id)?, &record.link) {
+            (Some(manifest), _) => Source::Manifest(manifest),
+            (None, Some(link)) => Source::Link(link.clone()),
+            (None, None) => {
+                return Err(DaemonError::damaged(
+                    &path.with_file_name("manifest.p2p"),
+                    "it is gone",
+                ));
+            }
+        };
+        Ok(Saved { record, source })
+    }
+
+    fn saved_manifest(&self, id: ContentId) -> Result<Option<Manifest>, DaemonError> {
+        let path = self.share_folder(id).join("manifest.p2p");
+        let Some(content) = atomic::read(&path)? else { return Ok(None) };
+        let manifest =
+            Manifest::parse(&content).map_err(|error| DaemonError::damaged(&path, error))?;
+        if manifest.content_id() != id {
+            return Err(DaemonError::damaged(&path, "it is of another content"));
+        }
+        Ok(Some(manifest))
+    }
+
+    /// Saves a share. It exists from the moment its record is there, so the manifest goes first.
+    pub(super) fn save(&self, record: &Record, source: &Source) -> Result<(), DaemonError> {
+        atomic::create_folder(&self.share_folder(record.content_id))?;
+        if let Source::Manifest(manifest) = source {
+            self.save_manifest(manifest)?;
+        }
+        self.save_record(record)
+    }
+
+    /// Saves a share whose stamp was made before its content id was known.
+    pub(super) fn save_with_stamp(
+        &self,
+        record: &Record,
+        source: &Source,
+        stamp: &Path,
+    ) -> Result<(), DaemonError> {
+        self.save(record, source)?;
+        // Without it the next start hashes the content again: a loss, but no failure.
+        if let Err(error) = fs::rename(stamp, self.stamp_path(record.content_id)) {
+            log::warn!("{}: {error}", stamp.display());
+        }
+        Ok(())
+    }
+
+    pub(super) fn save_record(&self, record: &Record) -> Result<(), DaemonError> {
+        atomic::write(&self.share_folder(record.content_id).join("share"), &record.encode())
+    }
+
+    pub(super) fn save_manifest(&self, manifest: &Manifest) -> Result<(), DaemonError> {
+        let path = self.share_folder(manifest.content_id()).join("manifest.p2p");
+        atomic::write(&path, &manifest.encode())
+    }
+
+    /// Forgets a share. It is gone from the moment its record is, so that goes first.
+    pub(super) fn forget(&self, id: ContentId) -> Result<(), DaemonError> {
+        let folder = self.share_folder(id);
+        atomic::remove(&folder.join("share"))?;
+        fs::remove_dir_all(&folder).map_err(DaemonError::io(&folder))
+    }
+
+    /// Where the store keeps what vouches for complete content.
+    pub(super) fn stamp_path(&self, id: ContentId) -> PathBuf {
+        self.share_folder(id).join("stamp")
+    }
+
+    /// A place for a stamp while the content id is not known; cleared away at the next start.
+    pub(super) fn new_stamp_path(&self, number: u64) -> PathBuf {
+        self.path.join("shares").join(format!("{number}.stamp"))
+    }
+
+    fn share_folder(&self, id: ContentId) -> PathBuf {
+        self.path.join("shares").join(id.to_string())
+    }
+}
+
+fn decode_addresses(content: &[u8]) -> Option<Addresses> {
+    let ports = proto::Ports::decode(content).ok()?;
+    Some(Addresses { listen: ports.listen.parse().ok()?, tracker: ports.tracker.parse().ok()? })
+}
+
+fn put_aside(path: &Path) -> Result<(), DaemonError> {
+    let aside = path.with_extension("damaged");
+    log::warn!("{} is damaged: kept as {}", path.display(), aside.display());
+    fs::rename(path, &aside).map_err(DaemonError::io(path))
+}
+
+fn clear(path: &Path, removed: std::io::Result<()>) {
+    match removed {
+        Ok(()) => log::info!("{} was left over: removed", path.display()),
+        Err(error) => log::warn!("{} is left over: {error}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> (tempfile::TempDir, DataDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(folder.path()).unwrap();
+        (folder, data_dir)
+    }
+
+    fn addresses() -> Addresses {
+        Addresses { listen: ([0, 0, 0, 0], 1).into(), tracker: ([127, 0, 0, 1], 2).into() }
+    }
+
+    fn link_record(id: u8, sequence: u64) -> (Record, Source) {
+        let link = Link { content_id: ContentId([id; 32]), trackers: Vec::new() };
+        let record = Record {
+            content_id: link.content_id,
+            folder: PathBuf::from("/somewhere"),
+            origin: false,
+            paused: false,
+            peers: Vec::new(),
+            link: Some(link.clone()),
+            sequence,
+        };
+        (record, Source::Link(link))
+    }
+
+    #[test]
+    fn two_daemons_never_share_a_folder() {
+        let (folder, data_dir) = open();
+        assert!(matches!(DataDir::open(folder.path()), Err(DaemonError::Locked(_))));
+        drop(data_dir);
+        assert!(DataDir::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn the_identity_stays() {
+        let (_folder, data_dir) = open();
+        let seed = data_dir.identity_seed().unwrap();
+        assert_eq!(data_dir.identity_seed().unwrap(), seed);
+    }
+
+    #[test]
+    fn a_damaged_identity_is_put_aside() {
+        let (folder, data_dir) = open();
+        fs::write(folder.path().join("identity"), b"short").unwrap();
+        let seed = data_dir.identity_seed().unwrap();
+        assert_eq!(data_dir.identity_seed().unwrap(), seed);
+        assert_eq!(fs::read(folder.path().join("identity.damaged")).unwrap(), b"short");
+    }
+
+    #[test]
+    fn addresses_stay_and_damaged_ones_are_put_aside() {
+        let (folder, data_dir) = open();
+        assert_eq!(data_dir.addresses().unwrap(), None);
+        data_dir.save_addresses(addresses()).unwrap();
+        assert_eq!(data_dir.addresses().unwrap(), Some(addresses()));
+        fs::write(folder.path().join("ports"), [0xff; 7]).unwrap();
+        assert_eq!(data_dir.addresses().unwrap(), None);
+        data_dir.save_addresses(addresses()).unwrap();
+        assert_eq!(data_dir.addresses().unwrap(), Some(addresses()));
+    }
+
+    #[test]
+    fn shares_come_back_in_order_and_damaged_ones_last() {
+        let (folder, data_dir) = open();
+        for (id, sequence) in [(1, 7), (9, 3), (5, 5)] {
+            let (record, source) = link_record(id, sequence);
+            data_dir.save(&record, &source).unwrap();
+        }
+        let damaged = folder.path().join("shares").join("05".repeat(32)).join("share");
+        fs::write(damaged, b"\xff").unwrap();
+        let shares = data_dir.saved_shares().unwrap();
+        let order: Vec<_> = shares.iter().map(|(id, saved)| (id.0[0], saved.is_ok())).collect();
+        assert_eq!(order, [(9, true), (1, true), (5, false)]);
+        let problem = shares[2].1.as_ref().err().unwrap().to_string();
+        assert!(problem.contains("is damaged"), "{problem}");
+    }
+
+    #[test]
+    fn a_share_that_was_not_saved_to_its_end_is_cleared_away() {
+        let (folder, data_dir) = open();
+        let shares = folder.path().join("shares");
+        fs::create_dir(shares.join("01".repeat(32))).unwrap();
+        fs::write(shares.join("01".repeat(32)).join("manifest.p2p"), b"x").unwrap();
+        fs::write(shares.join("1.stamp"), b"x").unwrap();
+        fs::write(shares.join("notes"), b"of the user").unwrap();
+        assert!(data_dir.saved_shares().unwrap().is_empty());
+        assert_eq!(fs::read_dir(&shares).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_record_of_another_content_is_refused() {
+        let (folder, data_dir) = open();
+        let (record, source) = link_record(1, 0);
+        data_dir.save(&record, &source).unwrap();
+        let shares = folder.path().join("shares");
+        fs::rename(shares.join("01".repeat(32)), shares.join("02".repeat(32))).unwrap();
+        assert!(data_dir.saved(ContentId([2; 32])).is_err());
+    }
+
+    #[test]
+    fn a_share_without_manifest_and_link_is_refused() {
+        let (_folder, data_dir) = open();
+        let (record, source) = link_record(1, 0);
+        data_dir.save(&Record { link: None, ..record }, &source).unwrap();
+        let problem = data_dir.saved(ContentId([1; 32])).err().unwrap().to_string();
+        assert!(problem.contains("manifest.p2p"), "{problem}");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_gone() {
+        let (folder, data_dir) = open();
+        let (record, source) = link_record(1, 0);
+        data_dir.save(&record, &source).unwrap();
+        data_dir.forget(record.content_id).unwrap();
+        assert_eq!(fs::read_dir(folder.path().join("shares")).unwrap().count(), 0);
+    }
+}

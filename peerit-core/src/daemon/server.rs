@@ -1,0 +1,207 @@
+//! The daemon: a node, a data folder and a socket.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use futures_util::lock::Mutex;
+use futures_util::{FutureExt, select_biased};
+use peerit_proto::daemon::v1 as proto;
+
+use super::data_dir::{Addresses, DataDir};
+use super::error::DaemonError;
+use super::limits::CLIENTS_MAX;
+use super::office::Office;
+use super::requests::Client;
+use super::shares::Shares;
+use super::{atomic, ipc, socket};
+use crate::node::{Node, NodeError};
+use crate::runtime::{BoxStream, Runtime, UnixListener};
+use crate::transport::Identity;
+
+/// Wait after the system refused to accept a connection (most often for want of file descriptors).
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// How a daemon is started.
+pub struct DaemonConfig {
+    /// The folder for everything it keeps; made if it is not there.
+    pub data_dir: PathBuf,
+    /// Where peers dial (TCP and UDP). Default: where the last run listened, at first any free port
+    /// on all interfaces.
+    pub listen: Option<SocketAddr>,
+    /// What runs its tasks.
+    pub runtime: Arc<dyn Runtime>,
+}
+
+/// A node served over a Unix socket, until it is told to stop.
+pub struct Daemon {
+    office: Arc<Office>,
+    data_dir: Arc<DataDir>,
+    listener: Arc<dyn UnixListener>,
+    stopping: Receiver<()>,
+}
+
+/// Ends a daemon. Cheap to clone.
+#[derive(Clone)]
+pub struct Stopper(Sender<()>);
+
+impl Stopper {
+    /// Lets [`Daemon::run`] end. Returns at once.
+    pub fn stop(&self) {
+        // Fails when it is stopping already.
+        let _ = self.0.try_send(());
+    }
+}
+
+impl Daemon {
+    /// Takes the data folder, starts the node and all saved shares, and listens for clients. A share that
+    /// cannot be started is listed as failed.
+    ///
+    /// # Errors
+    /// When another daemon has the data folder, it cannot be written, or no port can be listened on.
+    pub async fn start(config: DaemonConfig) -> Result<Self, DaemonError> {
+        let DaemonConfig { data_dir, listen, runtime } = config;
+        let opened = super::blocking(&*runtime, move || -> Result<_, DaemonError> {
+            let data_dir = DataDir::open(&data_dir)?;
+            // Nothing else may be done in vain.
+            socket::address(&socket::path(data_dir.path()))?;
+            let (seed, addresses) = (data_dir.identity_seed()?, data_dir.addresses()?);
+            Ok((data_dir, seed, addresses))
+        });
+        let (data_dir, seed, last) = opened.await??;
+        let data_dir = Arc::new(data_dir);
+        let node = start_node(&runtime, &seed, listen, last).await?;
+        save_addresses(&runtime, &data_dir, &node, listen, last).await?;
+        let shares = Shares::new(node, Arc::clone(&data_dir), Arc::clone(&runtime));
+        shares.load_all().await?;
+        let listener = socket::open(data_dir.path())?;
+        let listener = runtime
+            .unix_listener(listener)
+            .map_err(DaemonError::io(&socket::path(data_dir.path())))?;
+        let (stop, stopping) = async_channel::bounded(1);
+        let stopper = Stopper(stop);
+        let office = Arc::new(Office { shares, runtime, turn: Mutex::new(()), stopper });
+        Ok(Self { office, data_dir, listener, stopping })
+    }
+
+    /// Ends this daemon from elsewhere: a signal handler, a test.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.office.stopper.clone()
+    }
+
+    /// The folder it keeps everything in.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir.path()
+    }
+
+    /// The port on which peers can dial.
+    #[must_use]
+    pub fn listen_port(&self) -> u16 {
+        self.office.shares.node().listen_port()
+    }
+
+    /// Serves clients until a client or a [`Stopper`] ends it; then all shares are stopped and what they have
+    /// is durable. Dropping the future is like killing the daemon: nothing is lost that was answered.
+    pub async fn run(self) {
+        let (alive, all_gone) = async_channel::bounded::<Infallible>(1);
+        let (ending, end) = async_channel::bounded::<Infallible>(1);
+        loop {
+            select_biased! {
+                _ = self.stopping.recv().fuse() => break,
+                accepted = self.listener.accept().fuse() => match accepted {
+                    Ok(stream) => self.serve(stream, &alive, &end).await,
+                    Err(error) => {
+                        log::warn!("no client can be accepted: {error}");
+                        self.office.runtime.sleep(ACCEPT_RETRY).await;
+                    }
+                }
+            }
+        }
+        self.office.shares.shut_down().await;
+        if let Err(error) = atomic::remove(&socket::path(self.data_dir.path())) {
+            log::warn!("the socket stays: {error}");
+        }
+        drop((ending, alive));
+        // Closed when the last client's task has ended.
+        let _ = all_gone.recv().await;
+    }
+
+    /// Serves one client in a task of its own, which `alive` counts and `end` ends.
+    async fn serve(
+        &self,
+        mut stream: BoxStream,
+        alive: &Sender<Infallible>,
+        end: &Receiver<Infallible>,
+    ) {
+        if alive.sender_count() > CLIENTS_MAX {
+            let message = format!("the daemon has {CLIENTS_MAX} clients already: try again later");
+            let failure = proto::Failure { message, usage: true };
+            let body = Some(proto::response::Body::Failure(failure));
+            // It fits into the empty buffer of a new socket, so this does not wait.
+            let _ = ipc::write(&mut stream, &proto::Response { body }).await;
+            return;
+        }
+        let (alive, end) = (alive.clone(), end.clone());
+        let client = Client::new(Arc::clone(&self.office), stream);
+        self.office.runtime.spawn(Box::pin(async move {
+            let _alive = alive;
+            let mut serving = Box::pin(client.serve().fuse());
+            select_biased! {
+                () = serving => {}
+                _ = end.recv().fuse() => {}
+            }
+        }));
+    }
+}
+
+/// Listens where the user says, or else where the last run did, so that the addresses in `.p2p` files stay
+/// valid, or else anywhere.
+async fn start_node(
+    runtime: &Arc<dyn Runtime>,
+    seed: &[u8; 32],
+    listen: Option<SocketAddr>,
+    last: Option<Addresses>,
+) -> Result<Node, NodeError> {
+    let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let start = |listen, tracker| {
+        Node::builder()
+            .runtime(Arc::clone(runtime))
+            .identity(Identity::from_seed(seed))
+            .listen(listen)
+            .embedded_tracker(tracker)
+            .start()
+    };
+    if let Some(last) = last {
+        match start(listen.unwrap_or(last.listen), last.tracker).await {
+            Ok(node) => return Ok(node),
+            Err(error) => {
+                log::warn!("{error}: taking other ports, older .p2p files may not find us")
+            }
+        }
+    }
+    start(listen.unwrap_or(anywhere), anywhere).await
+}
+
+async fn save_addresses(
+    runtime: &Arc<dyn Runtime>,
+    data_dir: &Arc<DataDir>,
+    node: &Node,
+    listen: Option<SocketAddr>,
+    last: Option<Addresses>,
+) -> Result<(), DaemonError> {
+    let ip =
+        listen.or(last.map(|last| last.listen)).map_or(Ipv4Addr::UNSPECIFIED.into(), |at| at.ip());
+    let listen = SocketAddr::new(ip, node.listen_port());
+    let Some(tracker) = node.tracker_address() else { return Ok(()) };
+    let addresses = Addresses { listen, tracker };
+    if Some(addresses) == last {
+        return Ok(());
+    }
+    let data_dir = Arc::clone(data_dir);
+    super::blocking(&**runtime, move || data_dir.save_addresses(addresses)).await?
+}

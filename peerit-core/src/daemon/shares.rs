@@ -1,0 +1,358 @@
+//! What the daemon does with shares: each change is saved, so that it outlives the process.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use futures_util::StreamExt;
+use futures_util::lock::Mutex;
+
+use super::catalogue::{Catalogue, Entry};
+use super::data_dir::{DataDir, Saved, Source};
+use super::error::DaemonError;
+use super::record::Record;
+use crate::id::ContentId;
+use crate::manifest::Manifest;
+use crate::node::{
+    DownloadOptions, Node, NodeError, SeedOptions, Share, ShareError, ShareOptions, ShareState,
+    ShareStatus,
+};
+use crate::runtime::Runtime;
+
+/// A node whose shares are saved in a data folder.
+pub(super) struct Shares {
+    node: Node,
+    data_dir: Arc<DataDir>,
+    runtime: Arc<dyn Runtime>,
+    catalogue: Catalogue,
+    /// Changes come one after another; the value numbers what has no content id yet.
+    changes: Mutex<u64>,
+}
+
+/// A download that a client wants.
+pub(super) struct Wanted {
+    pub(super) source: Source,
+    pub(super) folder: PathBuf,
+    pub(super) peers: Vec<SocketAddr>,
+    pub(super) overwrite: bool,
+}
+
+/// Why a request fails.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RequestError {
+    #[error("{0}")]
+    Invalid(String),
+    #[error("there is no share {0}: see `peerit status`")]
+    Unknown(ContentId),
+    #[error("the content is already at {}: remove that share first, its files stay", .0.display())]
+    Elsewhere(PathBuf),
+    #[error("the share is not running: {0}")]
+    NotRunning(String),
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error(transparent)]
+    Share(#[from] ShareError),
+}
+
+impl RequestError {
+    /// Whether the cause is the request or the machine, not the content.
+    pub(super) fn is_usage(&self) -> bool {
+        !matches!(self, Self::Share(_) | Self::NotRunning(_))
+    }
+}
+
+impl Source {
+    pub(super) fn content_id(&self) -> ContentId {
+        match self {
+            Self::Manifest(manifest) => manifest.content_id(),
+            Self::Link(link) => link.content_id,
+        }
+    }
+}
+
+impl Shares {
+    pub(super) fn new(node: Node, data_dir: Arc<DataDir>, runtime: Arc<dyn Runtime>) -> Arc<Self> {
+        let catalogue = Catalogue::default();
+        Arc::new(Self { node, data_dir, runtime, catalogue, changes: Mutex::new(0) })
+    }
+
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The status of one share, or of all.
+    pub(super) fn status(
+        &self,
+        wanted: Option<ContentId>,
+    ) -> Result<Vec<ShareStatus>, RequestError> {
+        let shares = self.catalogue.status(wanted);
+        match wanted {
+            Some(id) if shares.is_empty() => Err(RequestError::Unknown(id)),
+            _ => Ok(shares),
+        }
+    }
+
+    /// Starts what was saved. What cannot be started is listed as failed.
+    pub(super) async fn load_all(self: &Arc<Self>) -> Result<(), DaemonError> {
+        for (content_id, saved) in self.on_disk(DataDir::saved_shares).await? {
+            let entry = match saved {
+                Ok(saved) => self.start_saved(saved).await,
+                Err(error) => Err(error.into()),
+            };
+            self.catalogue.put(entry.unwrap_or_else(|error| {
+                log::error!("{content_id}: {error}");
+                Entry::Failed { content_id, reason: error.to_string() }
+            }));
+        }
+        Ok(())
+    }
+
+    /// Hashes what is at `path`. To be followed by [`Shares::adopt`] without a wait between. Dropping the
+    /// future is free.
+    pub(super) async fn hash(
+        &self,
+        path: PathBuf,
+        options: ShareOptions,
+    ) -> Result<Hashed, RequestError> {
+        let stamp = {
+            let mut number = self.changes.lock().await;
+            *number += 1;
+            self.data_dir.new_stamp_path(*number)
+        };
+        let options = ShareOptions { stamp: Some(stamp.clone()), ..options };
+        let share = self.node.share(path.clone(), options).await?;
+        Ok(Hashed { share, path, stamp })
+    }
+
+    /// Remembers a share that was hashed; resolves once it is seeded.
+    pub(super) async fn adopt(&self, hashed: Hashed) -> Result<Manifest, RequestError> {
+        let _changes = self.changes.lock().await;
+        let Hashed { share, path, stamp } = hashed;
+        if path.parent() != Some(share.folder()) {
+            return Err(RequestError::Elsewhere(share.status().path));
+        }
+        if let Some(Entry::Running { share, record }) = self.catalogue.find(share.content_id()) {
+            self.go_on(&share, record).await?;
+            return known_manifest(&share).await;
+        }
+        let adopted = self.adopt_new(&share, stamp).await;
+        if adopted.is_err() {
+            share.remove().await;
+        }
+        adopted
+    }
+
+    async fn adopt_new(&self, share: &Share, stamp: PathBuf) -> Result<Manifest, RequestError> {
+        // The stamp is written before the share is complete.
+        let manifest = known_manifest(share).await?;
+        let record = Record {
+            content_id: share.content_id(),
+            folder: share.folder().to_owned(),
+            origin: true,
+            paused: false,
+            peers: Vec::new(),
+            link: None,
+            sequence: self.catalogue.next_sequence(),
+        };
+        let (saved, source) = (record.clone(), Source::Manifest(manifest.clone()));
+        self.on_disk(move |data_dir| data_dir.save_with_stamp(&saved, &source, &stamp)).await?;
+        self.catalogue.put(Entry::Running { share: share.clone(), record });
+        Ok(manifest)
+    }
+
+    /// Begins a download. One of the same content in the same folder goes on, with the new options when there
+    /// are any; what is verified stays.
+    pub(super) async fn download(
+        self: &Arc<Self>,
+        wanted: Wanted,
+    ) -> Result<ContentId, RequestError> {
+        let _changes = self.changes.lock().await;
+        let Wanted { mut source, folder, mut peers, overwrite } = wanted;
+        let content_id = source.content_id();
+        let mut sequence = self.catalogue.next_sequence();
+        if let Some(Entry::Running { share, record }) = self.catalogue.find(content_id) {
+            if share.folder() != folder {
+                return Err(RequestError::Elsewhere(share.status().path));
+            }
+            let same_options = peers.is_empty() && !overwrite;
+            if record.origin || same_options || share.status().is_complete() {
+                self.go_on(&share, record).await?;
+                return Ok(content_id);
+            }
+            share.remove().await;
+            source = share.manifest().cloned().map_or(source, Source::Manifest);
+            peers.extend(
+                record
+                    .peers
+                    .iter()
+                    .filter(|peer| !peers.contains(peer))
+                    .copied()
+                    .collect::<Vec<_>>(),
+            );
+            sequence = record.sequence;
+        }
+        let link = match &source {
+            Source::Link(link) => Some(link.clone()),
+            Source::Manifest(_) => None,
+        };
+        let record =
+            Record { content_id, folder, origin: false, paused: false, peers, link, sequence };
+        let (saved, saved_source) = (record.clone(), source.clone());
+        self.on_disk(move |data_dir| data_dir.save(&saved, &saved_source)).await?;
+        let entry = self.start(record, source, overwrite).await?;
+        self.catalogue.put(entry);
+        Ok(content_id)
+    }
+
+    /// Stops the traffic of a share until it is resumed, also after a restart.
+    pub(super) async fn pause(&self, content_id: ContentId) -> Result<(), RequestError> {
+        let _changes = self.changes.lock().await;
+        match self.catalogue.find(content_id) {
+            None => Err(RequestError::Unknown(content_id)),
+            Some(Entry::Failed { reason, .. }) => Err(RequestError::NotRunning(reason)),
+            Some(Entry::Running { share, record }) => {
+                self.set_paused(&share, record, true).await?;
+                share.pause().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Starts a share again that is paused or failed.
+    pub(super) async fn resume(
+        self: &Arc<Self>,
+        content_id: ContentId,
+    ) -> Result<(), RequestError> {
+        let _changes = self.changes.lock().await;
+        match self.catalogue.find(content_id) {
+            None => Err(RequestError::Unknown(content_id)),
+            Some(Entry::Failed { .. }) => {
+                let saved = self.on_disk(move |data_dir| data_dir.saved(content_id)).await?;
+                let entry = self.start_saved(saved).await?;
+                self.catalogue.put(entry);
+                Ok(())
+            }
+            Some(Entry::Running { share, record }) => self.go_on(&share, record).await,
+        }
+    }
+
+    /// Forgets a share; its files stay.
+    pub(super) async fn remove(&self, content_id: ContentId) -> Result<(), RequestError> {
+        let _changes = self.changes.lock().await;
+        match self.catalogue.find(content_id) {
+            None => return Err(RequestError::Unknown(content_id)),
+            Some(Entry::Failed { .. }) => {}
+            Some(Entry::Running { share, .. }) => {
+                share.remove().await;
+                let reason = "it was removed, but not forgotten".to_owned();
+                self.catalogue.put(Entry::Failed { content_id, reason });
+            }
+        }
+        self.on_disk(move |data_dir| data_dir.forget(content_id)).await?;
+        self.catalogue.remove(content_id);
+        Ok(())
+    }
+
+    /// Ends all traffic and makes durable what was received. Repeating it is harmless.
+    pub(super) async fn shut_down(&self) {
+        self.node.shutdown().await;
+    }
+
+    async fn start_saved(self: &Arc<Self>, saved: Saved) -> Result<Entry, RequestError> {
+        // Replacing files was asked for once, not for ever: they may be somebody's work by now.
+        self.start(saved.record, saved.source, false).await
+    }
+
+    async fn start(
+        self: &Arc<Self>,
+        record: Record,
+        source: Source,
+        overwrite: bool,
+    ) -> Result<Entry, RequestError> {
+        let (paused, folder) = (record.paused, record.folder.clone());
+        let stamp = Some(self.data_dir.stamp_path(record.content_id));
+        let share = match source {
+            Source::Manifest(manifest) if record.origin => {
+                let path = folder.join(manifest.name());
+                self.node.seed(manifest, path, SeedOptions { paused, stamp }).await?
+            }
+            Source::Manifest(manifest) => {
+                let peers = record.peers.clone();
+                let options = DownloadOptions { peers, overwrite, paused, stamp };
+                self.node.download(manifest, folder, options).await?
+            }
+            Source::Link(link) => {
+                let peers = record.peers.clone();
+                let options = DownloadOptions { peers, overwrite, paused, stamp };
+                let share = self.node.download_link(link, folder, options).await?;
+                self.runtime.spawn(Box::pin(keep_manifest(Arc::downgrade(self), share.clone())));
+                share
+            }
+        };
+        Ok(Entry::Running { share, record })
+    }
+
+    /// Resumes a share that does not run as it should, and leaves others alone.
+    async fn go_on(&self, share: &Share, record: Record) -> Result<(), RequestError> {
+        if record.paused {
+            self.set_paused(share, record, false).await?;
+        }
+        if matches!(share.status().state, ShareState::Paused | ShareState::Failed) {
+            share.resume().await;
+        }
+        Ok(())
+    }
+
+    async fn set_paused(
+        &self,
+        share: &Share,
+        record: Record,
+        paused: bool,
+    ) -> Result<(), RequestError> {
+        let record = Record { paused, ..record };
+        let saved = record.clone();
+        self.on_disk(move |data_dir| data_dir.save_record(&saved)).await?;
+        self.catalogue.put(Entry::Running { share: share.clone(), record });
+        Ok(())
+    }
+
+    /// Does what blocks on a thread for it.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&DataDir) -> Result<T, DaemonError> + Send + 'static,
+    ) -> Result<T, DaemonError> {
+        let data_dir = Arc::clone(&self.data_dir);
+        super::blocking(&*self.runtime, move || job(&data_dir)).await?
+    }
+}
+
+/// Content that is hashed, and that the node seeds, but that is not saved yet.
+pub(super) struct Hashed {
+    share: Share,
+    path: PathBuf,
+    stamp: PathBuf,
+}
+
+/// The manifest of a share that began with one, once it is complete.
+async fn known_manifest(share: &Share) -> Result<Manifest, RequestError> {
+    share.completed().await?;
+    Ok(share.manifest().ok_or(ShareError::Removed)?.clone())
+}
+
+/// Saves the manifest of a share that began with a link, as soon as it is known.
+async fn keep_manifest(shares: Weak<Shares>, share: Share) {
+    let mut progress = share.progress();
+    while share.manifest().is_none() && progress.next().await.is_some() {}
+    let (Some(manifest), Some(shares)) = (share.manifest().cloned(), shares.upgrade()) else {
+        return;
+    };
+    let _changes = shares.changes.lock().await;
+    if shares.catalogue.find(share.content_id()).is_some() {
+        let saved = shares.on_disk(move |data_dir| data_dir.save_manifest(&manifest)).await;
+        if let Err(error) = saved {
+            log::warn!("the manifest will have to be fetched again: {error}");
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! A client against a daemon, over a real socket in a temporary folder.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_lite::StreamExt;
+use futures_lite::future::block_on;
+
+use super::limits::CLIENTS_MAX;
+use super::{
+    ClientError, Daemon, DaemonClient, DaemonConfig, DaemonError, DownloadRequest, ShareRequest,
+};
+use crate::id::ContentId;
+use crate::manifest::{Link, Manifest};
+use crate::node::{ShareState, ShareStatus};
+use crate::runtime::{self, Runtime};
+
+/// A folder for a daemon, and one for content.
+struct World {
+    folder: tempfile::TempDir,
+    runtime: Arc<dyn Runtime>,
+}
+
+/// A daemon that runs in the background.
+struct Running {
+    data_dir: PathBuf,
+    runtime: Arc<dyn Runtime>,
+    ended: async_channel::Receiver<()>,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("content")).unwrap();
+        Self { folder, runtime: runtime::current().unwrap() }
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn content(&self) -> PathBuf {
+        self.folder.path().join("content")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        let path = self.content().join(name);
+        fs::write(&path, format!("content of {name}")).unwrap();
+        path
+    }
+
+    async fn start(&self) -> Result<Daemon, DaemonError> {
+        Daemon::start(DaemonConfig {
+            data_dir: self.data_dir(),
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            runtime: Arc::clone(&self.runtime),
+        })
+        .await
+    }
+
+    async fn run(&self) -> Running {
+        let daemon = self.start().await.unwrap();
+        let (ending, ended) = async_channel::bounded(1);
+        self.runtime.spawn(Box::pin(async move {
+            daemon.run().await;
+            drop(ending);
+        }));
+        Running { data_dir: self.data_dir(), runtime: Arc::clone(&self.runtime), ended }
+    }
+}
+
+impl Running {
+    async fn client(&self) -> DaemonClient {
+        DaemonClient::connect(&self.data_dir, &self.runtime).await.unwrap()
+    }
+
+    async fn share(&self, path: &Path) -> Manifest {
+        let request = ShareRequest::default();
+        self.client().await.share(path, &request, |_, _| {}).await.unwrap()
+    }
+
+    /// The one share there is, once it has done what goes on in the background.
+    async fn settled(&self) -> ShareStatus {
+        let mut watch = self.client().await.watch(None, Duration::from_millis(50));
+        loop {
+            let status = watch.next().await.unwrap().unwrap();
+            let [share] = <[ShareStatus; 1]>::try_from(status.shares).unwrap();
+            if share.state != ShareState::Checking {
+                return share;
+            }
+        }
+    }
+
+    async fn stop(self) {
+        self.client().await.stop().await.unwrap();
+        assert!(self.ended.recv().await.is_err(), "run has returned");
+    }
+}
+
+fn link(id: u8) -> Link {
+    Link { content_id: ContentId([id; 32]), trackers: Vec::new() }
+}
+
+fn message(error: ClientError) -> String {
+    match error {
+        ClientError::Refused { message, .. } => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_share_is_seeded_and_survives_a_restart() {
+    block_on(async {
+        let world = World::new();
+        let path = world.file("a.txt");
+        let daemon = world.run().await;
+        let manifest = daemon.share(&path).await;
+        assert_eq!(manifest.name(), "a.txt");
+        assert!(!manifest.trackers().is_empty(), "the daemon's own tracker is named");
+        assert_eq!(daemon.settled().await.state, ShareState::Seeding);
+        let before = daemon.client().await.status(None).await.unwrap();
+        daemon.stop().await;
+
+        let daemon = world.run().await;
+        let share = daemon.settled().await;
+        assert_eq!((share.state, &share.path), (ShareState::Seeding, &path), "{}", share.reason);
+        let after = daemon.client().await.status(Some(manifest.content_id())).await.unwrap();
+        assert_eq!(after.peer_id, before.peer_id);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn sharing_again_is_no_second_share() {
+    block_on(async {
+        let world = World::new();
+        let path = world.file("a.txt");
+        let daemon = world.run().await;
+        let id = daemon.share(&path).await.content_id();
+        daemon.client().await.pause(id).await.unwrap();
+        assert_eq!(daemon.share(&path).await.content_id(), id);
+        assert_eq!(daemon.settled().await.state, ShareState::Seeding, "it goes on");
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_paused_share_stays_paused_until_it_is_resumed() {
+    block_on(async {
+        let world = World::new();
+        let path = world.file("a.txt");
+        let daemon = world.run().await;
+        let id = daemon.share(&path).await.content_id();
+        daemon.client().await.pause(id).await.unwrap();
+        assert_eq!(daemon.settled().await.state, ShareState::Paused);
+        daemon.stop().await;
+
+        let daemon = world.run().await;
+        assert_eq!(daemon.settled().await.state, ShareState::Paused);
+        daemon.client().await.resume(id).await.unwrap();
+        assert_eq!(daemon.settled().await.state, ShareState::Seeding);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_removed_share_is_forgotten_and_its_files_stay() {
+    block_on(async {
+        let world = World::new();
+        let path = world.file("a.txt");
+        let daemon = world.run().await;
+        let id = daemon.share(&path).await.content_id();
+        daemon.client().await.remove(id).await.unwrap();
+        let mut client = daemon.client().await;
+        assert!(client.status(None).await.unwrap().shares.is_empty());
+        assert!(message(client.remove(id).await.unwrap_err()).contains("no share"));
+        daemon.stop().await;
+
+        assert!(path.exists());
+        let daemon = world.run().await;
+        assert!(daemon.client().await.status(None).await.unwrap().shares.is_empty());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_download_by_link_waits_for_its_manifest_also_after_a_restart() {
+    block_on(async {
+        let world = World::new();
+        let daemon = world.run().await;
+        let request = DownloadRequest { peers: vec!["127.0.0.1:9".into()], overwrite: true };
+        let mut client = daemon.client().await;
+        let id = client.download_link(&link(7), &world.content(), &request).await.unwrap();
+        assert_eq!(id, link(7).content_id);
+        assert_eq!(daemon.settled().await.state, ShareState::FetchingManifest);
+        daemon.stop().await;
+
+        let daemon = world.run().await;
+        let share = daemon.settled().await;
+        assert_eq!((share.content_id, share.state), (id, ShareState::FetchingManifest));
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_second_download_goes_on_in_its_folder_and_nowhere_else() {
+    block_on(async {
+        let world = World::new();
+        let daemon = world.run().await;
+        let mut client = daemon.client().await;
+        let request = DownloadRequest::default();
+        let id = client.download_link(&link(7), &world.content(), &request).await.unwrap();
+        client.pause(id).await.unwrap();
+        client.download_link(&link(7), &world.content(), &request).await.unwrap();
+        assert_eq!(daemon.settled().await.state, ShareState::FetchingManifest, "it goes on");
+        let with_options = DownloadRequest { overwrite: true, ..request.clone() };
+        client.download_link(&link(7), &world.content(), &with_options).await.unwrap();
+        let refused = client.download_link(&link(7), world.folder.path(), &request).await;
+        assert!(message(refused.unwrap_err()).contains("already at"));
+        assert_eq!(client.status(None).await.unwrap().shares.len(), 1);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn nonsense_is_refused_with_its_reason() {
+    block_on(async {
+        let world = World::new();
+        let daemon = world.run().await;
+        let mut client = daemon.client().await;
+        let here = Path::new("here");
+        let request = DownloadRequest::default();
+        let error = client.download_link(&link(1), here, &request).await.unwrap_err();
+        assert!(message(error).contains("not an absolute path"));
+        let error = client.share(here, &ShareRequest::default(), |_, _| {}).await.unwrap_err();
+        assert!(message(error).contains("not an absolute path"));
+        let request = DownloadRequest { peers: vec!["no port".into()], overwrite: false };
+        let error = client.download_link(&link(1), &world.content(), &request).await.unwrap_err();
+        assert!(message(error).contains("no port"));
+        let request = DownloadRequest { peers: vec!["127.0.0.1:1".into(); 257], overwrite: false };
+        let error = client.download_link(&link(1), &world.content(), &request).await.unwrap_err();
+        assert!(message(error).contains("256"));
+        let gone = world.content().join("gone");
+        let error = client.share(&gone, &ShareRequest::default(), |_, _| {}).await.unwrap_err();
+        assert!(matches!(error, ClientError::Refused { usage: true, .. }));
+        assert!(client.status(None).await.unwrap().shares.is_empty());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_share_that_cannot_be_loaded_is_listed_as_failed() {
+    block_on(async {
+        let world = World::new();
+        let daemon = world.run().await;
+        let id = daemon.share(&world.file("a.txt")).await.content_id();
+        daemon.stop().await;
+        let record = world.data_dir().join("shares").join(id.to_string()).join("share");
+        let good = fs::read(&record).unwrap();
+        fs::write(&record, b"\xff").unwrap();
+
+        let daemon = world.run().await;
+        let share = daemon.settled().await;
+        assert_eq!(share.state, ShareState::Failed);
+        assert!(share.reason.contains("is damaged"), "{}", share.reason);
+        let mut client = daemon.client().await;
+        assert!(client.resume(id).await.is_err());
+        fs::write(&record, good).unwrap();
+        client.resume(id).await.unwrap();
+        assert_eq!(daemon.settled().await.state, ShareState::Seeding);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_failed_share_can_be_removed() {
+    block_on(async {
+        let world = World::new();
+        let daemon = world.run().await;
+        let id = daemon.share(&world.file("a.txt")).await.content_id();
+        daemon.stop().await;
+        let folder = world.data_dir().join("shares").join(id.to_string());
+        fs::write(folder.join("manifest.p2p"), b"").unwrap();
+
+        let daemon = world.run().await;
+        assert_eq!(daemon.settled().await.state, ShareState::Failed);
+        daemon.client().await.remove(id).await.unwrap();
+        assert!(!folder.exists());
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn one_daemon_to_a_folder_and_none_after_stop() {
+    block_on(async {
+        let world = World::new();
+        let daemon = world.run().await;
+        assert!(matches!(world.start().await, Err(DaemonError::Locked(_))));
+        daemon.stop().await;
+        let connected = DaemonClient::connect(&world.data_dir(), &world.runtime).await;
+        assert!(matches!(connected, Err(ClientError::NotRunning(_))));
+    });
+}
+
+#[test]
+fn a_daemon_that_was_killed_leaves_nothing_in_the_way() {
+    block_on(async {
+        let world = World::new();
+        drop(world.start().await.unwrap());
+        assert!(world.data_dir().join("daemon.sock").exists());
+        let connected = DaemonClient::connect(&world.data_dir(), &world.runtime).await;
+        assert!(matches!(connected, Err(ClientError::NotRunning(_))));
+        world.run().await.stop().await;
+    });
+}
+
+#[test]
+fn a_client_that_talks_nonsense_is_told_and_left() {
+    block_on(async {
+        let world = World::new();
+        let daemon = world.run().await;
+        for nonsense in [&[0xff_u8; 16][..], &[3, 0xff, 0xff, 0xff], &[0x80, 0x80, 0x80, 0x80, 1]] {
+            let mut stream = UnixStream::connect(world.data_dir().join("daemon.sock")).unwrap();
+            stream.write_all(nonsense).unwrap();
+            let mut answer = Vec::new();
+            // The daemon may close with bytes of ours unread: that resets the connection after the answer.
+            let _ = stream.read_to_end(&mut answer);
+            assert!(answer.windows(9).any(|part| part == b"a message"), "{answer:?}");
+        }
+        let mut empty = UnixStream::connect(world.data_dir().join("daemon.sock")).unwrap();
+        empty.write_all(&[0]).unwrap();
+        let mut answer = [0; 3];
+        empty.read_exact(&mut answer).unwrap();
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn clients_beyond_the_limit_are_told() {
+    block_on(async {
+        let world = World::new();
+        let daemon = world.run().await;
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS_MAX {
+            let mut client = daemon.client().await;
+            client.status(None).await.unwrap();
+            clients.push(client);
+        }
+        let error = daemon.client().await.status(None).await.unwrap_err();
+        assert!(message(error).contains("64 clients"));
+        clients.pop().unwrap().stop().await.unwrap();
+        assert!(daemon.ended.recv().await.is_err());
+        let gone = clients.pop().unwrap().status(None).await;
+        assert!(matches!(gone, Err(ClientError::Gone)));
+    });
+}
