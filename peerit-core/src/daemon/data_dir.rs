@@ -35,6 +35,9 @@ pub(super) struct Saved {
     pub(super) source: Source,
 }
 
+/// A share that was saved, or why it cannot be read.
+pub(super) type MaybeSaved = (ContentId, Result<Saved, DaemonError>);
+
 /// What a download starts from.
 #[derive(Clone)]
 pub(super) enum Source {
@@ -97,9 +100,7 @@ impl DataDir {
 
     /// All shares that were saved, and for those that cannot be read the reason. What was begun, but not saved when
     /// the daemon was killed, is cleared away.
-    pub(super) fn saved_shares(
-        &self,
-    ) -> Result<Vec<(ContentId, Result<Saved, DaemonError>)>, DaemonError> {
+    pub(super) fn saved_shares(&self) -> Result<Vec<MaybeSaved>, DaemonError> {
         let folder = self.path.join("shares");
         let mut shares = Vec::new();
         for entry in fs::read_dir(&folder).map_err(DaemonError::io(&folder))? {
@@ -127,9 +128,9 @@ impl DataDir {
         let path = self.share_folder(id).join("share");
         let content = fs::read(&path).map_err(DaemonError::io(&path))?;
         let record =
-            Record::decode(&content).map_err(|problem| DaemonError::damaged(&path, problem))?;
+            Record::decode(&content).map_err(|problem| DaemonError::damaged(&path, &problem))?;
         if record.content_id != id {
-            return Err(DaemonError::damaged(&path, "it is of another content"));
+            return Err(DaemonError::damaged(&path, &"it is of another content"));
         }
         let source = match (self.saved_manifest(id)?, &record.link) {
             (Some(manifest), _) => Source::Manifest(manifest),
@@ -137,7 +138,7 @@ impl DataDir {
             (None, None) => {
                 return Err(DaemonError::damaged(
                     &path.with_file_name("manifest.p2p"),
-                    "it is gone",
+                    &"it is gone",
                 ));
             }
         };
@@ -148,9 +149,9 @@ impl DataDir {
         let path = self.share_folder(id).join("manifest.p2p");
         let Some(content) = atomic::read(&path)? else { return Ok(None) };
         let manifest =
-            Manifest::parse(&content).map_err(|error| DaemonError::damaged(&path, error))?;
+            Manifest::parse(&content).map_err(|error| DaemonError::damaged(&path, &error))?;
         if manifest.content_id() != id {
-            return Err(DaemonError::damaged(&path, "it is of another content"));
+            return Err(DaemonError::damaged(&path, &"it is of another content"));
         }
         Ok(Some(manifest))
     }

@@ -51,7 +51,7 @@ impl DaemonError {
         move |source| Self::Io { path, source }
     }
 
-    pub(super) fn damaged(path: &Path, problem: impl ToString) -> Self {
+    pub(super) fn damaged(path: &Path, problem: &dyn ToString) -> Self {
         Self::Damaged { path: path.to_owned(), problem: problem.to_string() }
     }
 }

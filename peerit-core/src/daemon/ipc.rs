@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn lengths_beyond_the_limit_are_refused_before_the_body() {
         let beyond = MESSAGE_LENGTH_MAX + 1;
-        let digit = |position: usize| (beyond >> (7 * position)) as u8 & 0x7f;
+        let digit = |position: usize| u8::try_from((beyond >> (7 * position)) & 0x7f).unwrap();
         let beyond = [digit(0) | 0x80, digit(1) | 0x80, digit(2) | 0x80, digit(3)];
         assert!(matches!(read_from(&beyond), Err(IpcError::TooLong)));
         assert!(matches!(read_from(&[0xff; 5]), Err(IpcError::TooLong)));

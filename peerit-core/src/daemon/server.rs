@@ -180,7 +180,7 @@ async fn start_node(
         match start(listen.unwrap_or(last.listen), last.tracker).await {
             Ok(node) => return Ok(node),
             Err(error) => {
-                log::warn!("{error}: taking other ports, older .p2p files may not find us")
+                log::warn!("{error}: taking other ports, older .p2p files may not find us");
             }
         }
     }
