@@ -1,0 +1,77 @@
+//! `peerit daemon` and `peerit daemon stop`.
+
+use std::net::SocketAddr;
+
+use futures_lite::future;
+use peerit_core::daemon::{Daemon as Service, DaemonConfig};
+
+use crate::args::{Daemon, DaemonOrder};
+use crate::daemon::{running, runtime, start};
+use crate::env::Env;
+use crate::error::CliError;
+
+pub(crate) async fn run(args: &Daemon, env: &mut Env) -> Result<(), CliError> {
+    match args.order {
+        Some(DaemonOrder::Stop) => stop(env).await,
+        None if args.foreground => serve(args, env).await,
+        None => start_in_background(args.listen, env).await,
+    }
+}
+
+async fn stop(env: &mut Env) -> Result<(), CliError> {
+    match running(env).await? {
+        Some(client) => {
+            client.stop().await?;
+            env.print("the daemon has stopped")
+        }
+        None => env.print("no daemon runs"),
+    }
+}
+
+async fn start_in_background(listen: Option<SocketAddr>, env: &mut Env) -> Result<(), CliError> {
+    if running(env).await?.is_some() {
+        return match listen {
+            None => env.print("the daemon runs already"),
+            Some(_) => Err(CliError::Usage(
+                "the daemon runs already: `peerit daemon stop` it before it can listen elsewhere"
+                    .to_owned(),
+            )),
+        };
+    }
+    let mut client = start(env, listen).await?;
+    let port = client.status(None).await?.listen_port;
+    env.print(&format!("the daemon runs; peers dial port {port}"))
+}
+
+/// Runs the daemon in this process until it is told to stop, or interrupted.
+async fn serve(args: &Daemon, env: &mut Env) -> Result<(), CliError> {
+    if args.detached {
+        rustix::process::setsid()
+            .map_err(|error| CliError::Usage(format!("leaving the session: {error}")))?;
+    }
+    log_to_stderr();
+    let interrupts = env.interrupts.listen()?;
+    let data_dir = env.data_dir()?.to_owned();
+    let config = DaemonConfig { data_dir, listen: args.listen, runtime: runtime()? };
+    let service = Service::start(config).await?;
+    log::info!(
+        "serving {}, peers dial port {}",
+        service.data_dir().display(),
+        service.listen_port()
+    );
+    let stopper = service.stopper();
+    let stop_at_interrupt = async {
+        interrupts.next().await;
+        stopper.stop();
+        future::pending::<()>().await;
+    };
+    future::or(service.run(), stop_at_interrupt).await;
+    log::info!("stopped");
+    Ok(())
+}
+
+/// `RUST_LOG` chooses what is logged. Fails when a test logs already.
+fn log_to_stderr() {
+    let filter = env_logger::Env::default().default_filter_or("info");
+    let _ = env_logger::Builder::from_env(filter).try_init();
+}

@@ -1,0 +1,84 @@
+//! `peerit download`: fetches content, by the daemon unless told otherwise.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use futures_lite::StreamExt;
+use peerit_core::daemon::DownloadRequest;
+use peerit_core::id::ContentId;
+use peerit_core::node::ShareStatus;
+
+use super::alone;
+use crate::amount::{clock, mean_rate, rate, size};
+use crate::args::Download;
+use crate::env::Env;
+use crate::error::CliError;
+use crate::follow::{self, Statuses};
+use crate::p2p::Source;
+use crate::{daemon, json};
+
+/// Time between two looks at a download.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+pub(crate) async fn run(args: &Download, env: &mut Env) -> Result<(), CliError> {
+    let source = Source::read(env, &args.source)?;
+    let folder = folder(env, args.dir.as_deref())?;
+    if args.no_daemon {
+        return alone::download(args, source, &folder, env).await;
+    }
+    let id = source.content_id();
+    let mut client = daemon::connect(env).await?;
+    let request = DownloadRequest { peers: args.peers.clone(), overwrite: args.overwrite };
+    match &source {
+        Source::Manifest(manifest) => client.download(manifest, &folder, &request).await?,
+        Source::Link(link) => client.download_link(link, &folder, &request).await?,
+    };
+    let interrupts = env.interrupts.listen()?;
+    let started = Instant::now();
+    let after_interrupt =
+        ": the daemon goes on in the background, see `peerit status` and `peerit pause`";
+    let statuses = watch(client, id);
+    let status = follow::to_the_end(env, statuses, &interrupts, args.json, after_interrupt).await?;
+    finish(env, &status, started.elapsed(), args.json)?;
+    if !args.json {
+        env.note("the daemon goes on seeding it: see `peerit status`");
+    }
+    Ok(())
+}
+
+/// Tells that every chunk is verified.
+pub(crate) fn finish(
+    env: &mut Env,
+    status: &ShareStatus,
+    took: Duration,
+    json: bool,
+) -> Result<(), CliError> {
+    if json {
+        return json::print(env, &json::Share::of(status), true);
+    }
+    let traffic = match status.downloaded {
+        0 => "was there already".to_owned(),
+        bytes => format!("in {} ({})", clock(took), rate(mean_rate(bytes, took))),
+    };
+    env.print(&format!("{}: {} verified, {traffic}", status.path.display(), size(status.total)))
+}
+
+fn watch(client: peerit_core::daemon::DaemonClient, id: ContentId) -> Statuses<'static> {
+    let statuses = client.watch(Some(id), INTERVAL).filter_map(|status| match status {
+        // The daemon answers for one share with that share.
+        Ok(mut status) => status.shares.pop().map(Ok),
+        Err(error) => Some(Err(error.into())),
+    });
+    Box::pin(statuses)
+}
+
+/// Where to put the content; the folder must be there, so that a slip of the hand makes none.
+fn folder(env: &Env, dir: Option<&Path>) -> Result<PathBuf, CliError> {
+    let folder = env.dir.join(dir.unwrap_or(Path::new("")));
+    let folder = std::fs::canonicalize(&folder).map_err(CliError::io(&folder))?;
+    if folder.is_dir() {
+        Ok(folder)
+    } else {
+        Err(CliError::Usage(format!("{} is not a folder", folder.display())))
+    }
+}

@@ -1,0 +1,139 @@
+//! `peerit status`: prints what the daemon is doing.
+
+use std::time::Duration;
+
+use futures_lite::StreamExt;
+use peerit_core::daemon::DaemonStatus;
+use peerit_core::id::ContentId;
+use peerit_core::node::{PeerStatus, ShareStatus};
+
+use crate::amount::{percent, rate, size};
+use crate::args::Status;
+use crate::env::Env;
+use crate::error::CliError;
+use crate::find::{find, short_id};
+use crate::progress::{Display, shorten};
+use crate::{daemon, json};
+
+/// Time between two looks.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Most columns of a name.
+const NAME_COLUMNS: usize = 32;
+
+pub(crate) async fn run(args: &Status, env: &mut Env) -> Result<(), CliError> {
+    let mut client = daemon::connect(env).await?;
+    let mut wanted: Option<ContentId> = None;
+    if let Some(id) = &args.id {
+        wanted = Some(find(&client.status(None).await?.shares, id)?.content_id);
+    }
+    if !args.watch {
+        let status = client.status(wanted).await?;
+        return print(env, &status, wanted.is_some(), args.json, false);
+    }
+    let interrupts = env.interrupts.listen()?;
+    let mut watch = client.watch(wanted, INTERVAL);
+    let mut display = Display::new(env.columns.filter(|_| !args.json));
+    loop {
+        match interrupts.or(watch.next()).await {
+            None => return Err(CliError::Interrupted("")),
+            Some(None) => return Ok(()),
+            Some(Some(status)) if env.columns.is_some() && !args.json => {
+                display.draw(&mut env.err, &lines(&status?, wanted.is_some()));
+            }
+            Some(Some(status)) => print(env, &status?, wanted.is_some(), args.json, true)?,
+        }
+    }
+}
+
+fn print(
+    env: &mut Env,
+    status: &DaemonStatus,
+    detailed: bool,
+    json: bool,
+    more_follow: bool,
+) -> Result<(), CliError> {
+    if json {
+        return json::print(env, &json::Status::of(status), more_follow);
+    }
+    env.print(&lines(status, detailed).join("\n"))
+}
+
+/// One line for each share, and for a single one its peers and trackers.
+pub(crate) fn lines(status: &DaemonStatus, detailed: bool) -> Vec<String> {
+    if status.shares.is_empty() {
+        return vec![
+            "no shares: begin with `peerit share PATH` or `peerit download FILE.p2p`".to_owned(),
+        ];
+    }
+    let mut lines = vec![format!(
+        "{:<12}  {:<17}  {:>4}  {:>8}  {:>10}  {:>10}  {:>5}  NAME",
+        "ID", "STATE", "DONE", "SIZE", "DOWN", "UP", "PEERS"
+    )];
+    for share in &status.shares {
+        lines.push(share_line(share));
+        if !share.reason.is_empty() {
+            lines.push(format!("{:<12}  {}", "", shorten(&share.reason, usize::MAX)));
+        }
+        if detailed {
+            lines.push(format!("{:<12}  {}", "", share.path.display()));
+            lines.extend(share.peers.iter().map(peer_line));
+            lines.extend(tracker_lines(share));
+        }
+    }
+    lines
+}
+
+fn share_line(share: &ShareStatus) -> String {
+    let peers = share.peers.iter().filter(|peer| peer.banned.is_none()).count();
+    let done = match share.total {
+        0 if share.name.is_empty() => 0,
+        total => percent(share.verified, total),
+    };
+    format!(
+        "{:<12}  {:<17}  {:>3}%  {:>8}  {:>10}  {:>10}  {:>5}  {}",
+        short_id(share.content_id),
+        json::state(share.state).replace('_', " "),
+        done,
+        size(share.total),
+        rate(share.download_rate),
+        rate(share.upload_rate),
+        peers,
+        shorten(&share.name, NAME_COLUMNS),
+    )
+}
+
+fn peer_line(peer: &PeerStatus) -> String {
+    let id: String = peer.peer_id.to_string().chars().take(12).collect();
+    let (address, path) = (peer.address, json::path(peer.path));
+    if let Some(banned) = &peer.banned {
+        return format!("  peer {id}  {address}  banned: {banned}");
+    }
+    let flags = [
+        (peer.interesting, "we want"),
+        (peer.choking_us, "chokes us"),
+        (peer.interested_in_us, "wants"),
+        (peer.choked, "choked"),
+    ];
+    let flags: Vec<_> = flags.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+    format!(
+        "  peer {id}  {address}  {path}  down {} ({})  up {} ({})  {}",
+        size(peer.downloaded),
+        rate(peer.download_rate),
+        size(peer.uploaded),
+        rate(peer.upload_rate),
+        flags.join(", "),
+    )
+}
+
+fn tracker_lines(share: &ShareStatus) -> impl Iterator<Item = String> + '_ {
+    share.trackers.iter().map(|tracker| {
+        let name = &tracker.tracker;
+        match (tracker.problem.as_str(), tracker.reachable) {
+            ("", true) => {
+                format!("  tracker {name}  {} seeds, {} leeches", tracker.seeds, tracker.leeches)
+            }
+            ("", false) => format!("  tracker {name}  no answer yet"),
+            (problem, _) => format!("  tracker {name}  {}", shorten(problem, usize::MAX)),
+        }
+    })
+}

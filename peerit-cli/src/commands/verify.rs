@@ -1,0 +1,71 @@
+//! `peerit verify`: checks a file or folder against a `.p2p` file.
+
+use std::path::{Path, PathBuf};
+
+use peerit_core::manifest::Manifest;
+use peerit_core::store::verify;
+
+use crate::amount::{percent, size};
+use crate::args::Verify;
+use crate::env::Env;
+use crate::error::CliError;
+use crate::{hashing, json, p2p};
+
+/// Bad files named in text; JSON names all.
+const NAMED_MAX: usize = 20;
+
+pub(crate) fn run(args: &Verify, env: &mut Env) -> Result<(), CliError> {
+    let manifest = p2p::read(env, &args.file)?;
+    let path = content(&manifest, env.dir.join(&args.path));
+    let total = manifest.layout().length();
+    let report = hashing::run(env, manifest.name(), "verifying", |count| {
+        verify(&manifest, &path, &|done| count.tell(done, total))
+    })??;
+    let (good, all) = (report.held.count(), manifest.layout().chunk_count());
+    let complete = report.held.is_full() && report.bad_files.is_empty();
+    if args.json {
+        let verified = json::Verified {
+            id: manifest.content_id().to_string(),
+            name: manifest.name().to_owned(),
+            complete,
+            good_chunk_count: good,
+            chunk_count: all,
+            bad_files: report.bad_files.iter().map(bad_file).collect(),
+        };
+        json::print(env, &verified, false)?;
+    } else {
+        for file in report.bad_files.iter().take(NAMED_MAX).map(bad_file) {
+            env.print(&format!("{}: {}", file.path, file.reason))?;
+        }
+        if report.bad_files.len() > NAMED_MAX {
+            env.print(&format!("and {} more files", report.bad_files.len() - NAMED_MAX))?;
+        }
+    }
+    match complete {
+        true if args.json => Ok(()),
+        true => env.print(&format!("{}: all {} verified", path.display(), size(total))),
+        false => Err(CliError::Incomplete(format!(
+            "{}: {good} of {all} chunks ({}%) are as they should be: `peerit download` gets the others",
+            path.display(),
+            percent(good.into(), all.into()),
+        ))),
+    }
+}
+
+fn bad_file(file: &peerit_core::store::BadFile) -> json::BadFile {
+    json::BadFile { path: file.path.clone(), reason: file.reason.clone() }
+}
+
+/// The user names the content, or the folder that it is in.
+fn content(manifest: &Manifest, path: PathBuf) -> PathBuf {
+    let inside = path.join(manifest.name());
+    let is_inside = match manifest.is_single_file() {
+        true => path.is_dir(),
+        false => inside.is_dir() && !is_content(manifest, &path),
+    };
+    if is_inside { inside } else { path }
+}
+
+fn is_content(manifest: &Manifest, path: &Path) -> bool {
+    manifest.files().first().is_some_and(|file| path.join(&file.path).exists())
+}

@@ -1,0 +1,111 @@
+//! The way to the daemon: connect, or start one first.
+
+use std::fs::{self, OpenOptions};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use peerit_core::daemon::{ClientError, DaemonClient};
+use peerit_core::runtime::{self, Runtime};
+
+use crate::env::Env;
+use crate::error::CliError;
+
+/// How long a daemon may take until its socket answers.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// A log that is longer than this, in bytes, is put aside when a daemon starts: there are two at most.
+const LOG_LENGTH_MAX: u64 = 4 << 20;
+
+/// What runs our tasks.
+pub(crate) fn runtime() -> Result<Arc<dyn Runtime>, CliError> {
+    runtime::current().ok_or_else(|| CliError::Usage("no async runtime was built in".to_owned()))
+}
+
+/// Connects to the daemon; when there is none, starts one and says so.
+pub(crate) async fn connect(env: &mut Env) -> Result<DaemonClient, CliError> {
+    match running(env).await? {
+        Some(client) => Ok(client),
+        None => start(env, None).await,
+    }
+}
+
+/// Connects to the daemon, if there is one.
+pub(crate) async fn running(env: &Env) -> Result<Option<DaemonClient>, CliError> {
+    match DaemonClient::connect(env.data_dir()?, &runtime()?).await {
+        Ok(client) => Ok(Some(client)),
+        Err(ClientError::NotRunning(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Starts a daemon in the background and connects to it.
+pub(crate) async fn start(
+    env: &mut Env,
+    listen: Option<SocketAddr>,
+) -> Result<DaemonClient, CliError> {
+    let data_dir = env.data_dir()?.to_owned();
+    let program = env.program.clone().ok_or_else(|| {
+        CliError::Usage("no daemon runs: start one with `peerit daemon`".to_owned())
+    })?;
+    let log = log_path(&data_dir);
+    env.note(&format!("starting the daemon (log: {})", log.display()));
+    let mut child = spawn(&program, &data_dir, &log, listen)?;
+    let started = Instant::now();
+    loop {
+        if let Some(client) = running(env).await? {
+            return Ok(client);
+        }
+        // Another daemon may have been faster: then ours has ended, and that one answers soon.
+        let patience = if has_ended(&mut child) { Duration::from_secs(2) } else { START_TIMEOUT };
+        if started.elapsed() > patience {
+            return Err(CliError::Usage(why_not(&log)));
+        }
+        runtime()?.sleep(LOOK_INTERVAL).await;
+    }
+}
+
+fn log_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("daemon.log")
+}
+
+/// The daemon leaves our session by itself (`--detached`): it can do so only as long as it leads no process group.
+fn spawn(
+    program: &Path,
+    data_dir: &Path,
+    log: &Path,
+    listen: Option<SocketAddr>,
+) -> Result<Child, CliError> {
+    fs::create_dir_all(data_dir).map_err(CliError::io(data_dir))?;
+    if fs::metadata(log).is_ok_and(|log| log.len() > LOG_LENGTH_MAX) {
+        fs::rename(log, log.with_extension("log.old")).map_err(CliError::io(log))?;
+    }
+    let out = OpenOptions::new().create(true).append(true).open(log).map_err(CliError::io(log))?;
+    let err = out.try_clone().map_err(CliError::io(log))?;
+    let mut command = Command::new(program);
+    command.args(["daemon", "--foreground", "--detached"]);
+    if let Some(listen) = listen {
+        command.arg("--listen").arg(listen.to_string());
+    }
+    command
+        .env(Env::data_dir_variable(), data_dir)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .spawn()
+        .map_err(CliError::io(program))
+}
+
+fn has_ended(child: &mut Child) -> bool {
+    !matches!(child.try_wait(), Ok(None))
+}
+
+fn why_not(log: &Path) -> String {
+    let said = fs::read_to_string(log).unwrap_or_default();
+    let last = said.lines().last().unwrap_or("it says nothing");
+    format!("the daemon does not answer: {last} (see {})", log.display())
+}

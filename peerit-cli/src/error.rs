@@ -1,0 +1,60 @@
+//! Why a command fails, and the exit code that says so.
+
+use std::io;
+use std::path::PathBuf;
+
+use peerit_core::daemon::{ClientError, DaemonError};
+use peerit_core::manifest::ManifestError;
+use peerit_core::node::NodeError;
+use peerit_core::store::{CreateError, StoreError};
+
+/// Why a command fails. Says what to do where that is not plain.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The command or the machine is not as it must be.
+    #[error("{0}")]
+    Usage(String),
+    /// Not all of the content is there and verified.
+    #[error("{0}")]
+    Incomplete(String),
+    /// Ctrl-C.
+    #[error("interrupted{0}")]
+    Interrupted(&'static str),
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{}: {source}", path.display())]
+    Manifest { path: PathBuf, source: ManifestError },
+    #[error("standard output: {0}")]
+    Output(io::Error),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl CliError {
+    /// 1 content incomplete or not verified, 2 usage or environment, 130 interrupted.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Incomplete(_) | Self::Client(ClientError::Refused { usage: false, .. }) => 1,
+            Self::Interrupted(_) => 130,
+            _ => 2,
+        }
+    }
+
+    /// Whether the reader of our output has seen enough.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}

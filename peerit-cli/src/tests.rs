@@ -1,0 +1,402 @@
+//! Whole commands, run in this process.
+
+use std::fs;
+use std::io::{self, Cursor, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use async_channel::Sender;
+use futures_lite::future::block_on;
+use peerit_core::daemon::{Daemon, DaemonConfig, Stopper};
+use peerit_core::id::{ContentId, PeerId};
+use peerit_core::manifest::Manifest;
+use peerit_core::node::{PeerStatus, ShareState, ShareStatus};
+use peerit_core::runtime::Runtime;
+use peerit_core::swarm::Path;
+use serde_json::Value;
+
+use crate::daemon::runtime;
+use crate::env::Env;
+use crate::interrupts::Interrupts;
+use crate::json;
+
+/// What a command wrote.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Written {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// What came of a command.
+#[derive(Debug)]
+struct Outcome {
+    code: u8,
+    out: String,
+    err: String,
+}
+
+impl Outcome {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// A folder to work in, and one for a daemon.
+struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("work")).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("work").join(name)
+    }
+
+    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        fs::write(self.path(name), content).unwrap();
+        self.path(name)
+    }
+
+    fn run(&self, line: &str) -> Outcome {
+        self.run_with(line, b"").0
+    }
+
+    fn run_with(&self, line: &str, input: &[u8]) -> (Outcome, Sender<()>) {
+        let (interrupt, interrupts) = async_channel::bounded(1);
+        (self.run_interrupted(line, input, interrupts), interrupt)
+    }
+
+    fn run_interrupted(
+        &self,
+        line: &str,
+        input: &[u8],
+        interrupts: async_channel::Receiver<()>,
+    ) -> Outcome {
+        let (out, err) = (Written::default(), Written::default());
+        let mut env = Env {
+            args: line.split_whitespace().map(Into::into).collect(),
+            dir: self.folder.path().join("work"),
+            input: Box::new(Cursor::new(input.to_vec())),
+            out: Box::new(out.clone()),
+            err: Box::new(err.clone()),
+            columns: None,
+            data_dir: Some(self.folder.path().join("data")),
+            program: None,
+            interrupts: Interrupts::Of(interrupts),
+        };
+        let code = crate::run(&mut env);
+        Outcome { code, out: out.text(), err: err.text() }
+    }
+
+    /// A daemon in this process, until the stopper is dropped or used.
+    fn daemon(&self) -> Stopper {
+        let runtime = runtime().unwrap();
+        let config = DaemonConfig {
+            data_dir: self.folder.path().join("data"),
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            runtime: Arc::clone(&runtime),
+        };
+        let daemon = block_on(Daemon::start(config)).unwrap();
+        let stopper = daemon.stopper();
+        runtime.spawn(Box::pin(daemon.run()));
+        stopper
+    }
+}
+
+/// A share in the middle of its download.
+pub(crate) fn status() -> ShareStatus {
+    ShareStatus {
+        content_id: ContentId([0xab; 32]),
+        name: "big.iso".to_owned(),
+        state: ShareState::Downloading,
+        reason: String::new(),
+        verified: 25,
+        total: 100,
+        download_rate: 5,
+        upload_rate: 1,
+        downloaded: 30,
+        uploaded: 10,
+        peers: vec![PeerStatus {
+            peer_id: PeerId([2; 32]),
+            address: SocketAddr::from(([192, 0, 2, 1], 7)),
+            path: Path::Direct,
+            downloaded: 1,
+            uploaded: 2,
+            download_rate: 3,
+            upload_rate: 4,
+            choking_us: true,
+            choked: false,
+            interested_in_us: true,
+            interesting: true,
+            chunk_count: 5,
+            banned: None,
+            agent: "peerit/1".to_owned(),
+        }],
+        trackers: Vec::new(),
+        path: PathBuf::from("/there/big.iso"),
+    }
+}
+
+#[test]
+fn create_writes_a_file_that_show_and_verify_read() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    let created = world.run("create a.txt --tracker host:1");
+    assert_eq!(created.code, 0, "{created:?}");
+    let (file, link) = created.out.trim().split_once('\n').unwrap();
+    assert_eq!(fs::canonicalize(file).unwrap(), fs::canonicalize(world.path("a.txt.p2p")).unwrap());
+    assert!(link.starts_with("peerit:") && link.ends_with("tr=host:1"), "{link}");
+
+    let shown = world.run("show a.txt.p2p");
+    assert_eq!(shown.code, 0, "{shown:?}");
+    assert!(
+        shown.out.contains("a.txt") && shown.out.contains("host:1") && shown.out.contains(link)
+    );
+
+    for path in ["a.txt", "."] {
+        let verified = world.run(&format!("verify a.txt.p2p {path}"));
+        assert_eq!(verified.code, 0, "{verified:?}");
+    }
+}
+
+#[test]
+fn verify_fails_when_content_differs() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    world.run("create a.txt");
+    world.file("a.txt", b"contend");
+    let verified = world.run("verify a.txt.p2p a.txt --json");
+    assert_eq!(verified.code, 1, "{verified:?}");
+    let json = verified.json();
+    assert_eq!(json["complete"], false);
+    assert_eq!(json["good_chunk_count"], 0);
+    assert_eq!(json["chunk_count"], 1);
+    assert!(!json["bad_files"].as_array().unwrap().is_empty());
+    assert!(verified.err.contains("peerit download"));
+}
+
+#[test]
+fn another_contents_file_is_replaced_only_by_force() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    assert_eq!(world.run("create a.txt").code, 0);
+    assert_eq!(world.run("create a.txt --tracker host:1").code, 0, "the same content may be");
+    world.file("a.txt", b"other content");
+    let refused = world.run("create a.txt");
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("--force"), "{refused:?}");
+    assert_eq!(world.run("create a.txt -o b.p2p").code, 0);
+    assert_eq!(world.run("create a.txt --force").code, 0);
+    world.file("notes.p2p", b"not a manifest");
+    assert_eq!(world.run("create a.txt -o notes.p2p").code, 2);
+    assert_eq!(fs::read(world.path("notes.p2p")).unwrap(), b"not a manifest");
+}
+
+#[test]
+fn create_and_show_print_json() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    let created = world.run("create a.txt --json --chunk-size 64K").json();
+    assert_eq!(created["name"], "a.txt");
+    assert_eq!(created["total_bytes"], 7);
+    let shown = world.run("show a.txt.p2p --json").json();
+    assert_eq!(shown["id"], created["id"]);
+    assert_eq!(shown["link"], created["link"]);
+    assert_eq!(shown["chunk_length_bytes"], 65_536);
+    assert_eq!(shown["hash_algorithm"], "blake3");
+    assert_eq!(shown["files"][0]["length_bytes"], 7);
+}
+
+#[test]
+fn show_reads_standard_input_and_cuts_long_lists() {
+    let world = World::new();
+    fs::create_dir(world.path("many")).unwrap();
+    for number in 0..25 {
+        world.file(&format!("many/{number:02}"), b"x");
+    }
+    assert_eq!(world.run("create many").code, 0);
+    let file = fs::read(world.path("many.p2p")).unwrap();
+    let cut = world.run_with("show -", &file).0;
+    assert!(cut.out.contains("and 5 more") && !cut.out.contains("24"), "{cut:?}");
+    let whole = world.run("show many.p2p --files");
+    assert!(whole.out.contains("24") && !whole.out.contains("more"), "{whole:?}");
+}
+
+#[test]
+fn weak_digests_are_warned_of() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    assert!(world.run("create a.txt --hash sha1").err.contains("SHA-1"));
+    assert!(world.run("show a.txt.p2p").err.contains("SHA-1"));
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_named() {
+    let world = World::new();
+    let missing = world.run("create gone");
+    assert!(missing.code == 2 && missing.err.contains("gone"), "{missing:?}");
+    let missing = world.run("show gone.p2p");
+    assert!(missing.code == 2 && missing.err.contains("gone.p2p"), "{missing:?}");
+    world.file("bad.p2p", b"\xff\xff");
+    let bad = world.run("show bad.p2p");
+    assert!(bad.code == 2 && bad.err.contains("bad.p2p"), "{bad:?}");
+    let link = world.run("download peerit:x");
+    assert!(link.code == 2 && link.err.contains("link"), "{link:?}");
+    let usage = world.run("verify");
+    assert!(usage.code == 2 && usage.err.contains("USAGE") && usage.out.is_empty(), "{usage:?}");
+    let help = world.run("--help");
+    assert!(help.code == 0 && help.out.contains("demo") && help.err.is_empty(), "{help:?}");
+}
+
+#[test]
+fn share_seeds_by_the_daemon_and_prints_file_and_link() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.file("a.txt", b"content");
+    let shared = world.run("share a.txt --json");
+    assert_eq!(shared.code, 0, "{shared:?}");
+    let manifest = Manifest::parse(&fs::read(world.path("a.txt.p2p")).unwrap()).unwrap();
+    assert_eq!(shared.json()["id"], manifest.content_id().to_string());
+    assert!(!manifest.trackers().is_empty(), "the daemon's own tracker is named");
+
+    let status = world.run("status --json").json();
+    assert_eq!(status["shares"][0]["name"], "a.txt");
+    assert_eq!(status["shares"][0]["state"], "seeding");
+    assert_eq!(status["shares"][0]["complete"], true);
+    assert!(world.run("status").out.contains("a.txt"));
+    daemon.stop();
+}
+
+#[test]
+fn shares_are_paused_resumed_and_removed_by_name_or_id() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.file("a.txt", b"content");
+    let id = world.run("share a.txt --json").json()["id"].as_str().unwrap().to_owned();
+    let state = || world.run("status a.txt --json").json()["shares"][0]["state"].clone();
+    assert_eq!(world.run("pause a.t").code, 0);
+    assert_eq!(state(), "paused");
+    assert_eq!(world.run(&format!("resume {}", &id[..8])).code, 0);
+    assert_eq!(world.run("pause nothing").code, 2);
+    let removed = world.run("remove a.txt");
+    assert!(removed.code == 0 && removed.out.contains("files stay"), "{removed:?}");
+    assert!(world.path("a.txt").exists());
+    assert!(world.run("status").out.contains("no shares"));
+    daemon.stop();
+}
+
+#[test]
+fn content_that_is_there_is_verified_and_used() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.file("a.txt", b"content");
+    assert_eq!(world.run("create a.txt").code, 0);
+    let downloaded = world.run("download a.txt.p2p");
+    assert_eq!(downloaded.code, 0, "{downloaded:?}");
+    assert!(downloaded.out.contains("verified"), "{downloaded:?}");
+    let last = world.run("download a.txt.p2p --json").json();
+    assert_eq!(last["complete"], true);
+    daemon.stop();
+}
+
+#[test]
+fn content_that_is_there_needs_no_daemon() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    assert_eq!(world.run("create a.txt").code, 0);
+    let downloaded = world.run("download a.txt.p2p --no-daemon --seed-for 0s");
+    assert_eq!(downloaded.code, 0, "{downloaded:?}");
+}
+
+#[test]
+fn an_interrupted_download_says_what_goes_on() {
+    let world = World::new();
+    let daemon = world.daemon();
+    let link = format!("peerit:{}", "07".repeat(32));
+    let (interrupt, interrupts) = async_channel::bounded(1);
+    interrupt.try_send(()).unwrap();
+    let by_daemon = world.run_interrupted(&format!("download {link}"), b"", interrupts.clone());
+    assert_eq!(by_daemon.code, 130, "{by_daemon:?}");
+    assert!(by_daemon.err.contains("goes on in the background"), "{by_daemon:?}");
+    assert!(world.run("status").out.contains("fetching manifest"));
+    daemon.stop();
+
+    interrupt.try_send(()).unwrap();
+    let alone = world.run_interrupted(&format!("download {link} --no-daemon"), b"", interrupts);
+    assert_eq!(alone.code, 130, "{alone:?}");
+    assert!(alone.err.contains("the same command goes on"), "{alone:?}");
+}
+
+#[test]
+fn without_a_daemon_that_is_said() {
+    let world = World::new();
+    let status = world.run("status");
+    assert!(status.code == 2 && status.err.contains("peerit daemon"), "{status:?}");
+    assert_eq!(world.run("daemon stop").code, 0);
+}
+
+#[test]
+fn the_daemon_is_stopped_and_another_address_needs_that() {
+    let world = World::new();
+    let _daemon = world.daemon();
+    assert!(world.run("daemon").out.contains("already"));
+    assert_eq!(world.run("daemon --listen 127.0.0.1:1").code, 2);
+    assert!(world.run("daemon stop").out.contains("has stopped"));
+    assert!(world.run("daemon stop").out.contains("no daemon"));
+}
+
+#[test]
+fn a_status_has_these_fields() {
+    let document = serde_json::to_value(json::Share::of(&status())).unwrap();
+    let expected = serde_json::json!({
+        "id": "ab".repeat(32),
+        "name": "big.iso",
+        "state": "downloading",
+        "reason": "",
+        "complete": false,
+        "verified_bytes": 25,
+        "total_bytes": 100,
+        "download_bytes_per_s": 5,
+        "upload_bytes_per_s": 1,
+        "downloaded_bytes": 30,
+        "uploaded_bytes": 10,
+        "path": "/there/big.iso",
+        "peers": [{
+            "id": "02".repeat(32),
+            "address": "192.0.2.1:7",
+            "path": "direct",
+            "downloaded_bytes": 1,
+            "uploaded_bytes": 2,
+            "download_bytes_per_s": 3,
+            "upload_bytes_per_s": 4,
+            "choking_us": true,
+            "choked": false,
+            "interested_in_us": true,
+            "interesting": true,
+            "chunk_count": 5,
+            "banned": null,
+            "agent": "peerit/1",
+        }],
+        "trackers": [],
+    });
+    assert_eq!(document, expected);
+}
