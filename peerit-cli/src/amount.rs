@@ -94,8 +94,7 @@ pub(crate) fn percent(done: u64, total: u64) -> u64 {
         return 100;
     }
     let percent = u128::from(done.min(total)) * 100 / u128::from(total);
-    // At most 100.
-    percent as u64
+    u64::try_from(percent).unwrap_or(100)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The way to the daemon: connect, or start one first.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -79,11 +80,16 @@ fn spawn(
     log: &Path,
     listen: Option<SocketAddr>,
 ) -> Result<Child, CliError> {
-    fs::create_dir_all(data_dir).map_err(CliError::io(data_dir))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)
+        .map_err(CliError::io(data_dir))?;
     if fs::metadata(log).is_ok_and(|log| log.len() > LOG_LENGTH_MAX) {
         fs::rename(log, log.with_extension("log.old")).map_err(CliError::io(log))?;
     }
-    let out = OpenOptions::new().create(true).append(true).open(log).map_err(CliError::io(log))?;
+    let out = OpenOptions::new().create(true).append(true).mode(0o600).open(log);
+    let out = out.map_err(CliError::io(log))?;
     let err = out.try_clone().map_err(CliError::io(log))?;
     let mut command = Command::new(program);
     command.args(["daemon", "--foreground", "--detached"]);

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 fn run(env: &mut Env) -> u8 {
     let result = match args::parse(&env.args) {
         Ok(command) => commands::run(command, env),
-        Err(stop) => return say_usage(stop, env),
+        Err(stop) => return say_usage(&stop, env),
     };
     match result {
         Ok(()) => 0,
@@ -44,7 +44,7 @@ fn run(env: &mut Env) -> u8 {
 }
 
 /// Help was asked for, or is needed.
-fn say_usage(stop: args::Stop, env: &mut Env) -> u8 {
+fn say_usage(stop: &args::Stop, env: &mut Env) -> u8 {
     let (stream, code) = match stop.is_asked_for {
         true => (&mut env.out, 0),
         false => (&mut env.err, 2),

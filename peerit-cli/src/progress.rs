@@ -77,8 +77,7 @@ fn percent_of(whole: usize, done: u64, total: u64) -> usize {
         return 0;
     }
     let part = whole as u128 * u128::from(done.min(total)) / u128::from(total);
-    // At most `whole`.
-    part as usize
+    usize::try_from(part).unwrap_or(whole)
 }
 
 /// `text` in at most `columns` characters, without control characters: names come from strangers.

@@ -12,7 +12,6 @@ use peerit_core::daemon::{Daemon, DaemonConfig, Stopper};
 use peerit_core::id::{ContentId, PeerId};
 use peerit_core::manifest::Manifest;
 use peerit_core::node::{PeerStatus, ShareState, ShareStatus};
-use peerit_core::runtime::Runtime;
 use peerit_core::swarm::Path;
 use serde_json::Value;
 
