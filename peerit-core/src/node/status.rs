@@ -1,9 +1,10 @@
 //! What a share is doing, for people and programs.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::id::ContentId;
-use crate::swarm::PeerReport;
+use crate::id::{ContentId, PeerId};
+use crate::swarm::{Path, PeerReport};
 use crate::tracker::TrackerStatus;
 
 /// What a share is doing.
@@ -87,5 +88,56 @@ impl ShareStatus {
     }
 }
 
-/// One peer of a share.
-pub type PeerStatus = PeerReport;
+/// One peer of a share, connected or banned. Lengths are bytes, rates payload bytes a second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Who it is, proved.
+    pub peer_id: PeerId,
+    /// Its address: as dialled, or as seen.
+    pub address: SocketAddr,
+    /// How it is reached.
+    pub path: Path,
+    /// Received from it over this connection.
+    pub downloaded: u64,
+    /// Sent to it over this connection.
+    pub uploaded: u64,
+    /// Received from it over the last seconds.
+    pub download_rate: u64,
+    /// Sent to it over the last seconds.
+    pub upload_rate: u64,
+    /// Whether it does not serve us.
+    pub choking_us: bool,
+    /// Whether we do not serve it.
+    pub choked: bool,
+    /// Whether it wants what we have.
+    pub interested_in_us: bool,
+    /// Whether it has what we want.
+    pub interesting: bool,
+    /// How many chunks it has.
+    pub chunk_count: u32,
+    /// Why it is banned, for people; it is then not connected. `None`: it is not.
+    pub banned: Option<String>,
+    /// Its program and version; at most 64 bytes, not to be trusted.
+    pub agent: String,
+}
+
+impl From<PeerReport> for PeerStatus {
+    fn from(report: PeerReport) -> Self {
+        Self {
+            peer_id: report.peer_id,
+            address: report.address,
+            path: report.path,
+            downloaded: report.downloaded,
+            uploaded: report.uploaded,
+            download_rate: report.download_rate,
+            upload_rate: report.upload_rate,
+            choking_us: report.choking_us,
+            choked: report.choked,
+            interested_in_us: report.interested_in_us,
+            interesting: report.interesting,
+            chunk_count: report.chunk_count,
+            banned: report.banned.map(|misbehaviour| misbehaviour.to_string()),
+            agent: report.agent,
+        }
+    }
+}
