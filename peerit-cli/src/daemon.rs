@@ -23,7 +23,7 @@ const LOG_LENGTH_MAX: u64 = 4 << 20;
 
 /// What runs our tasks.
 pub(crate) fn runtime() -> Result<Arc<dyn Runtime>, CliError> {
-    runtime::current().ok_or_else(|| CliError::Usage("no async runtime was built in".to_owned()))
+    runtime::default().ok_or_else(|| CliError::Usage("no async runtime was built in".to_owned()))
 }
 
 /// Connects to the daemon; when there is none, starts one and says so.

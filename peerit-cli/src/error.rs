@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use peerit_core::daemon::{ClientError, DaemonError};
 use peerit_core::manifest::ManifestError;
 use peerit_core::node::NodeError;
-use peerit_core::store::{CreateError, StoreError};
+use peerit_core::store::{StoreError, create::CreateError};
 
 /// Why a command fails. Says what to do where that is not plain.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use peerit_core::hash::HashAlgorithm;
 use peerit_core::manifest::{Link, Manifest};
-use peerit_core::store::{CreateOptions, create_manifest};
+use peerit_core::store::create::{CreateOptions, create_manifest};
 
 use crate::args::Create;
 use crate::env::Env;

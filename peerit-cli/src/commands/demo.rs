@@ -11,7 +11,7 @@ use peerit_core::node::{
     DownloadOptions, Node, Share, ShareOptions, ShareState, TrackerService, TrackerServiceConfig,
 };
 use peerit_core::rng::Rng;
-use peerit_core::store::verify;
+use peerit_core::store::verify::verify;
 
 use crate::amount::{clock, mean_rate, rate, size};
 use crate::args::Demo;
@@ -136,7 +136,7 @@ fn check(manifest: &Manifest, share: &Share, env: &mut Env) -> Result<(), CliErr
     let report = hashing::run(env, manifest.name(), "verifying", |count| {
         verify(manifest, &path, &|done| count.tell(done, total))
     })??;
-    if !report.held.is_full() || !report.bad_files.is_empty() {
+    if !report.is_complete() {
         return Err(went_wrong("a download is not as it should be"));
     }
     let folder = share.folder().file_name().unwrap_or_default().to_string_lossy();

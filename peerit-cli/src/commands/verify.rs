@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use peerit_core::manifest::Manifest;
-use peerit_core::store::verify;
+use peerit_core::store::verify::{BadFile, verify};
 
 use crate::amount::{percent, size};
 use crate::args::Verify;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Verify, env: &mut Env) -> Result<(), CliError> {
         verify(&manifest, &path, &|done| count.tell(done, total))
     })??;
     let (good, all) = (report.held.count(), manifest.layout().chunk_count());
-    let complete = report.held.is_full() && report.bad_files.is_empty();
+    let complete = report.is_complete();
     if args.json {
         let verified = json::Verified {
             id: manifest.content_id().to_string(),
@@ -53,8 +53,8 @@ pub(crate) fn run(args: &Verify, env: &mut Env) -> Result<(), CliError> {
     }
 }
 
-fn bad_file(file: &peerit_core::store::BadFile) -> json::BadFile {
-    json::BadFile { path: file.path.clone(), reason: file.reason.clone() }
+fn bad_file(file: &BadFile) -> json::BadFile {
+    json::BadFile { path: file.path.display().to_string(), reason: file.reason.to_string() }
 }
 
 /// The user names the content, or the folder that it is in.

@@ -14,6 +14,7 @@ use super::error::DaemonError;
 use super::record::Record;
 use crate::id::ContentId;
 use crate::manifest::{Link, Manifest};
+use crate::transport::Identity;
 
 /// A data folder that no other daemon uses while this lives.
 pub(super) struct DataDir {
@@ -63,20 +64,19 @@ impl DataDir {
         &self.path
     }
 
-    /// The secret from which the peer id follows; made on first use. A damaged one is put aside: a
+    /// Who the daemon is to peers; made on first use. A damaged one is put aside: a
     /// new peer id costs a reputation, a daemon that does not start costs everything.
-    pub(super) fn identity_seed(&self) -> Result<[u8; 32], DaemonError> {
+    pub(super) fn identity(&self) -> Result<Identity, DaemonError> {
         let path = self.path.join("identity");
-        if let Some(content) = atomic::read(&path)? {
-            if let Ok(seed) = content.try_into() {
-                return Ok(seed);
+        if let Some(seed) = atomic::read(&path)? {
+            if let Ok(identity) = Identity::from_seed(&seed) {
+                return Ok(identity);
             }
             put_aside(&path)?;
         }
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed)?;
-        atomic::write(&path, &seed)?;
-        Ok(seed)
+        let identity = Identity::generate()?;
+        atomic::write(&path, &identity.to_seed())?;
+        Ok(identity)
     }
 
     /// Where the last run listened; `None` on the first one.
@@ -268,16 +268,16 @@ mod tests {
     #[test]
     fn the_identity_stays() {
         let (_folder, data_dir) = open();
-        let seed = data_dir.identity_seed().unwrap();
-        assert_eq!(data_dir.identity_seed().unwrap(), seed);
+        let identity = data_dir.identity().unwrap();
+        assert_eq!(data_dir.identity().unwrap().to_seed(), identity.to_seed());
     }
 
     #[test]
     fn a_damaged_identity_is_put_aside() {
         let (folder, data_dir) = open();
         fs::write(folder.path().join("identity"), b"short").unwrap();
-        let seed = data_dir.identity_seed().unwrap();
-        assert_eq!(data_dir.identity_seed().unwrap(), seed);
+        let identity = data_dir.identity().unwrap();
+        assert_eq!(data_dir.identity().unwrap().to_seed(), identity.to_seed());
         assert_eq!(fs::read(folder.path().join("identity.damaged")).unwrap(), b"short");
     }
 

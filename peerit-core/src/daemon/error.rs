@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::node::NodeError;
+use crate::transport::IdentityError;
 
 /// Why a daemon cannot start, or cannot keep what it must.
 #[derive(Debug, thiserror::Error)]
@@ -33,15 +34,12 @@ pub enum DaemonError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The system gave no random bytes for a key.
-    #[error("the system gives no random bytes: {0}")]
-    NoRandomness(#[from] getrandom::Error),
+    /// There is no identity, and none can be made.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The node cannot start.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// A job that blocks did not come to its end.
-    #[error("a blocking job panicked")]
-    Panicked,
 }
 
 impl DaemonError {

@@ -35,18 +35,3 @@ mod tests;
 pub use client::{ClientError, DaemonClient, DaemonStatus, DownloadRequest, ShareRequest};
 pub use error::DaemonError;
 pub use server::{Daemon, DaemonConfig, Stopper};
-
-use crate::runtime::Runtime;
-
-/// Runs a job that blocks on a thread for it.
-async fn blocking<T: Send + 'static>(
-    runtime: &dyn Runtime,
-    job: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, DaemonError> {
-    let (sender, receiver) = async_channel::bounded(1);
-    runtime.spawn_blocking(Box::new(move || {
-        // Fails when nobody waits any more.
-        let _ = sender.try_send(job());
-    }));
-    receiver.recv().await.map_err(|_| DaemonError::Panicked)
-}

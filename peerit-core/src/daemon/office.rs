@@ -17,7 +17,7 @@ use crate::hash::HashAlgorithm;
 use crate::id::ContentId;
 use crate::manifest::Manifest;
 use crate::node::ShareOptions;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, blocking};
 
 /// What the clients of a daemon share.
 pub(super) struct Office {
@@ -70,8 +70,8 @@ impl Office {
         if ask.peers.len() > PEERS_MAX {
             return Err(RequestError::Invalid(format!("more than {PEERS_MAX} peers")));
         }
-        let resolved = super::blocking(&*self.runtime, move || resolve(&ask.peers));
-        let peers = resolved.await??;
+        let resolved = blocking(&*self.runtime, move || resolve(&ask.peers));
+        let peers = resolved.await?;
         Ok(Wanted { source, folder, peers, overwrite: ask.overwrite })
     }
 

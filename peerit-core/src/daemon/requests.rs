@@ -51,7 +51,7 @@ impl Client {
             let body = ipc::read_body::<proto::Request>(&mut self.stream, length);
             let request = timeout(&*office.runtime, BODY_TIMEOUT, body)
                 .await
-                .unwrap_or_else(|| Err(IpcError::Io(std::io::ErrorKind::TimedOut.into())))?;
+                .unwrap_or_else(|_| Err(IpcError::Io(std::io::ErrorKind::TimedOut.into())))?;
             // Only a manifest is worth waiting for.
             let _turn = turn.filter(|_| matches!(request.body, Some(Ask::Download(_))));
             self.answer(request).await?;

@@ -19,7 +19,7 @@ use super::requests::Client;
 use super::shares::Shares;
 use super::{atomic, ipc, socket};
 use crate::node::{Node, NodeError};
-use crate::runtime::{BoxStream, Runtime, UnixListener};
+use crate::runtime::{BoxStream, Runtime, UnixListener, blocking};
 use crate::transport::Identity;
 
 /// Wait after the system refused to accept a connection (most often for want of file descriptors).
@@ -64,16 +64,16 @@ impl Daemon {
     /// When another daemon has the data folder, it cannot be written, or no port can be listened on.
     pub async fn start(config: DaemonConfig) -> Result<Self, DaemonError> {
         let DaemonConfig { data_dir, listen, runtime } = config;
-        let opened = super::blocking(&*runtime, move || -> Result<_, DaemonError> {
+        let opened = blocking(&*runtime, move || -> Result<_, DaemonError> {
             let data_dir = DataDir::open(&data_dir)?;
             // Nothing else may be done in vain.
             socket::address(&socket::path(data_dir.path()))?;
-            let (seed, addresses) = (data_dir.identity_seed()?, data_dir.addresses()?);
-            Ok((data_dir, seed, addresses))
+            let (identity, addresses) = (data_dir.identity()?, data_dir.addresses()?);
+            Ok((data_dir, identity, addresses))
         });
-        let (data_dir, seed, last) = opened.await??;
+        let (data_dir, identity, last) = opened.await?;
         let data_dir = Arc::new(data_dir);
-        let node = start_node(&runtime, &seed, listen, last).await?;
+        let node = start_node(&runtime, &identity, listen, last).await?;
         save_addresses(&runtime, &data_dir, &node, listen, last).await?;
         let shares = Shares::new(node, Arc::clone(&data_dir), Arc::clone(&runtime));
         shares.load_all().await?;
@@ -163,7 +163,7 @@ impl Daemon {
 /// valid, or else anywhere.
 async fn start_node(
     runtime: &Arc<dyn Runtime>,
-    seed: &[u8; 32],
+    identity: &Identity,
     listen: Option<SocketAddr>,
     last: Option<Addresses>,
 ) -> Result<Node, NodeError> {
@@ -171,7 +171,7 @@ async fn start_node(
     let start = |listen, tracker| {
         Node::builder()
             .runtime(Arc::clone(runtime))
-            .identity(Identity::from_seed(seed))
+            .identity(identity.clone())
             .listen(listen)
             .embedded_tracker(tracker)
             .start()
@@ -203,5 +203,5 @@ async fn save_addresses(
         return Ok(());
     }
     let data_dir = Arc::clone(data_dir);
-    super::blocking(&**runtime, move || data_dir.save_addresses(addresses)).await?
+    blocking(&**runtime, move || data_dir.save_addresses(addresses)).await
 }

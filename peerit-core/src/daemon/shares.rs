@@ -17,7 +17,7 @@ use crate::node::{
     DownloadOptions, Node, NodeError, SeedOptions, Share, ShareError, ShareOptions, ShareState,
     ShareStatus,
 };
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, blocking};
 
 /// A node whose shares are saved in a data folder.
 pub(super) struct Shares {
@@ -324,7 +324,7 @@ impl Shares {
         job: impl FnOnce(&DataDir) -> Result<T, DaemonError> + Send + 'static,
     ) -> Result<T, DaemonError> {
         let data_dir = Arc::clone(&self.data_dir);
-        super::blocking(&*self.runtime, move || job(&data_dir)).await?
+        blocking(&*self.runtime, move || job(&data_dir)).await
     }
 }
 

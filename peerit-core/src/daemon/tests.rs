@@ -37,7 +37,7 @@ impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("content")).unwrap();
-        Self { folder, runtime: runtime::current().unwrap() }
+        Self { folder, runtime: runtime::default().unwrap() }
     }
 
     fn data_dir(&self) -> PathBuf {
