@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use peerit_core::daemon::{ClientError, DaemonClient};
+use peerit_core::id::ContentId;
 use peerit_core::runtime::{self, Runtime};
 
 use crate::env::Env;
@@ -18,6 +19,8 @@ use crate::error::CliError;
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// No manifest has this id: asking for it costs nothing.
+const NO_CONTENT: ContentId = ContentId([0; 32]);
 /// A log that is longer than this, in bytes, is put aside when a daemon starts: there are two at most.
 const LOG_LENGTH_MAX: u64 = 4 << 20;
 
@@ -34,10 +37,14 @@ pub(crate) async fn connect(env: &mut Env) -> Result<DaemonClient, CliError> {
     }
 }
 
-/// Connects to the daemon, if there is one.
+/// Connects to the daemon, if there is one. One that was killed a moment ago may still take connections: only
+/// an answer counts.
 pub(crate) async fn running(env: &Env) -> Result<Option<DaemonClient>, CliError> {
     match DaemonClient::connect(env.data_dir()?, &runtime()?).await {
-        Ok(client) => Ok(Some(client)),
+        Ok(mut client) => match client.status(Some(NO_CONTENT)).await {
+            Err(ClientError::Gone) => Ok(None),
+            _ => Ok(Some(client)),
+        },
         Err(ClientError::NotRunning(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }

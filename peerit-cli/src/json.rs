@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::env::Env;
 use crate::error::CliError;
+use crate::follow::is_done;
 
 /// `peerit status`.
 #[derive(Debug, Serialize)]
@@ -32,7 +33,7 @@ pub(crate) struct Share {
     pub(crate) state: &'static str,
     /// Why it is in this state; empty where the state says it all.
     pub(crate) reason: String,
-    /// Whether every byte is verified and stored.
+    /// Whether every byte is verified, and the files are final.
     pub(crate) complete: bool,
     pub(crate) verified_bytes: u64,
     /// 0 until the manifest is known.
@@ -203,7 +204,7 @@ impl Share {
             name: status.name.clone(),
             state: state(status.state),
             reason: status.reason.clone(),
-            complete: status.is_complete(),
+            complete: is_done(status),
             verified_bytes: status.verified,
             total_bytes: status.total,
             download_bytes_per_s: status.download_rate,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
-use peerit_core::daemon::DownloadRequest;
+use peerit_core::daemon::{ClientError, DaemonClient, DownloadRequest};
 use peerit_core::id::ContentId;
 use peerit_core::node::ShareStatus;
 
@@ -19,6 +19,9 @@ use crate::{daemon, json};
 
 /// Time between two looks at a download.
 const INTERVAL: Duration = Duration::from_millis(200);
+/// The daemon was stopped or killed.
+const GONE: &str =
+    "the daemon has stopped: the same command starts it again and goes on from there";
 
 pub(crate) async fn run(args: &Download, env: &mut Env) -> Result<(), CliError> {
     let source = Source::read(env, &args.source)?;
@@ -63,10 +66,11 @@ pub(crate) fn finish(
     env.print(&format!("{}: {} verified, {traffic}", status.path.display(), size(status.total)))
 }
 
-fn watch(client: peerit_core::daemon::DaemonClient, id: ContentId) -> Statuses<'static> {
+fn watch(client: DaemonClient, id: ContentId) -> Statuses<'static> {
     let statuses = client.watch(Some(id), INTERVAL).filter_map(|status| match status {
         // The daemon answers for one share with that share.
         Ok(mut status) => status.shares.pop().map(Ok),
+        Err(ClientError::Gone) => Some(Err(CliError::Incomplete(GONE.to_owned()))),
         Err(error) => Some(Err(error.into())),
     });
     Box::pin(statuses)

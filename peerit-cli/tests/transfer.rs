@@ -1,0 +1,143 @@
+//! The program as people run it: real processes, sockets and files.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A machine: a working folder, and a daemon of its own.
+struct Machine {
+    folder: tempfile::TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("work")).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("work").join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_peerit"));
+        command
+            .args(args)
+            .current_dir(self.path(""))
+            .env("PEERIT_DATA_DIR", self.folder.path().join("data"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn try_run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn run(&self, args: &[&str]) -> String {
+        let output = self.try_run(args);
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn status(&self) -> Value {
+        serde_json::from_str(&self.run(&["status", "--json"])).unwrap()
+    }
+
+    /// How another machine reaches this one's daemon.
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.status()["listen_port"])
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.command(&["daemon", "stop"]).output();
+    }
+}
+
+/// A folder with what folders have: a file of many chunks, a small, an empty and an executable one.
+fn make_content(folder: &Path) {
+    fs::create_dir_all(folder.join("sub/ünï")).unwrap();
+    let big: Vec<u8> =
+        (0..3_000_000_u32).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
+    fs::write(folder.join("big"), big).unwrap();
+    fs::write(folder.join("sub/small"), "small").unwrap();
+    fs::write(folder.join("empty"), "").unwrap();
+    let program = folder.join("sub/ünï/run ✓");
+    fs::write(&program, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn assert_same(one: &Path, other: &Path) {
+    for name in ["big", "sub/small", "empty", "sub/ünï/run ✓"] {
+        assert!(fs::read(one.join(name)).unwrap() == fs::read(other.join(name)).unwrap(), "{name}");
+    }
+    let mode = fs::metadata(other.join("sub/ünï/run ✓")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o111, 0o111);
+}
+
+#[test]
+fn a_folder_travels_from_daemon_to_daemon() {
+    let (sharing, loading) = (Machine::new(), Machine::new());
+    make_content(&sharing.path("content"));
+    sharing.run(&["share", "content"]);
+    fs::copy(sharing.path("content.p2p"), loading.path("content.p2p")).unwrap();
+    let peer = sharing.address();
+    let said = loading.run(&["download", "content.p2p", "--peer", &peer]);
+    assert!(said.contains("verified"), "{said}");
+    assert_same(&sharing.path("content"), &loading.path("content"));
+    loading.run(&["verify", "content.p2p", "content"]);
+    let share = &loading.status()["shares"][0];
+    assert_eq!(
+        (share["state"].as_str(), &share["complete"]),
+        (Some("seeding"), &Value::Bool(true))
+    );
+    assert_eq!(share["verified_bytes"], share["total_bytes"]);
+}
+
+#[test]
+fn a_link_is_enough_and_no_daemon_is_needed() {
+    let (sharing, loading) = (Machine::new(), Machine::new());
+    make_content(&sharing.path("content"));
+    let printed: Value =
+        serde_json::from_str(&sharing.run(&["share", "content", "--json"])).unwrap();
+    let (link, peer) = (printed["link"].as_str().unwrap(), sharing.address());
+    loading.run(&["download", link, "--peer", &peer, "--no-daemon"]);
+    assert_same(&sharing.path("content"), &loading.path("content"));
+    assert!(!loading.folder.path().join("data").exists(), "no daemon was started");
+}
+
+#[test]
+fn a_daemon_that_is_killed_comes_back_with_its_shares_and_port() {
+    let machine = Machine::new();
+    make_content(&machine.path("content"));
+    let mut daemon =
+        machine.command(&["daemon", "--foreground"]).stderr(Stdio::null()).spawn().unwrap();
+    machine.run(&["share", "content"]);
+    let before = machine.status();
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    let after = machine.status();
+    assert_eq!(after["shares"][0]["name"], "content");
+    assert_eq!(after["listen_port"], before["listen_port"]);
+    assert_eq!(after["peer_id"], before["peer_id"]);
+}
+
+#[test]
+fn a_stranger_s_file_is_not_overwritten_unless_asked() {
+    let (sharing, loading) = (Machine::new(), Machine::new());
+    fs::write(sharing.path("a.txt"), "content").unwrap();
+    sharing.run(&["share", "a.txt"]);
+    fs::copy(sharing.path("a.txt.p2p"), loading.path("a.txt.p2p")).unwrap();
+    fs::write(loading.path("a.txt"), "my work").unwrap();
+    let peer = sharing.address();
+    let refused = loading.try_run(&["download", "a.txt.p2p", "--peer", &peer]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert_eq!(fs::read(loading.path("a.txt")).unwrap(), b"my work");
+    loading.run(&["download", "a.txt.p2p", "--peer", &peer, "--overwrite"]);
+    assert_eq!(fs::read(loading.path("a.txt")).unwrap(), b"content");
+}
