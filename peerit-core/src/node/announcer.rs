@@ -55,7 +55,7 @@ impl Announcer {
     /// Starts without topics. `seed` should be random. Nobody else may receive from the socket,
     /// unless it is one that shares out datagrams by their first byte: 0x09 is a tracker's.
     ///
-    /// Trackers are asked over IPv4 on an IPv4 socket, over both on one bound to "[::]".
+    /// Trackers are asked over IPv4 on an IPv4 socket, over both on one bound to `[::]`.
     #[must_use]
     pub fn start(
         runtime: Arc<dyn Runtime>,
@@ -66,8 +66,9 @@ impl Announcer {
         let (commands, inbox) = async_channel::unbounded();
         let (outcomes, results) = async_channel::unbounded();
         let family = socket.local_address().map_or(Family::V4, Family::of_socket);
+        let spawner = runtime.clone();
         let driver = Driver {
-            runtime: runtime.clone(),
+            runtime,
             socket,
             family,
             clock: Clock::start(),
@@ -78,7 +79,7 @@ impl Announcer {
             ending: None,
             waiting: Vec::new(),
         };
-        runtime.spawn(Box::pin(driver.run(inbox)));
+        spawner.spawn(Box::pin(driver.run(inbox)));
         Self { commands }
     }
 
@@ -190,8 +191,7 @@ impl Driver {
         while !self.has_ended() {
             let deadline = self.client.poll_timeout().into_iter().chain(self.ending).min();
             let ending = self.ending.is_some();
-            // What is to be told may wait in a closed channel; once that is seen, it is not asked
-            // again.
+            // A closed channel is always ready: once that is known, it is not asked again.
             let command = async {
                 if ending && commands.is_closed() {
                     std::future::pending().await

@@ -39,6 +39,7 @@ pub(super) async fn read_message(
 }
 
 /// Sends one message after its length. Not cancel safe.
+#[expect(clippy::cast_possible_truncation, reason = "seven bits are left")]
 pub(super) async fn write_message(stream: &mut BoxStream, message: &[u8]) -> io::Result<()> {
     let mut framed = Vec::with_capacity(message.len() + 2);
     let mut length = message.len();

@@ -3,7 +3,8 @@
 //! A server without authentication: a request is answered with XOR-MAPPED-ADDRESS, one with
 //! attributes that must be understood and are not with error 420. Nothing else is answered: no
 //! indications, no RFC 3489 requests without the magic cookie. FINGERPRINT is neither checked nor
-//! added, as the first byte tells STUN from all else on our ports.
+//! added, as the first byte tells STUN from all else on our ports. A tracker answers requests that
+//! are shorter than their answers at a bounded rate, see [`super::TrackerServer`].
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -31,7 +31,7 @@ const ERROR_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerServiceConfig {
     /// Where to listen, UDP and TCP. Default 0.0.0.0:59000. With port 0 the system chooses a number
-    /// that is free for both; "[::]" takes IPv4 as well where the system allows it (Linux does).
+    /// that is free for both; `[::]` takes IPv4 as well where the system allows it (Linux does).
     pub listen: SocketAddr,
     /// How long a TCP connection may take to send a request, and to read the answer. Default 10 s:
     /// a client on a bad line needs a second or two, and 1,024 idle ones are as many as are taken.
@@ -111,12 +111,20 @@ impl TrackerService {
         let (alive, ended) = async_channel::bounded(1);
         let life = Life { stop: stopped, _alive: alive };
         let (sender, requests) = async_channel::bounded(REQUESTS_MAX);
-        let acceptor = Acceptor::new(runtime.clone(), life.clone(), config.stream_deadline, sender);
-        runtime.spawn(Box::pin(acceptor.run(listener)));
         let server = TrackerServer::new(config.server, secret);
         let clock = Clock::start();
-        let service = Service { runtime: runtime.clone(), clock, server, socket, requests, life };
+        let service = Service {
+            runtime: runtime.clone(),
+            clock,
+            server,
+            socket,
+            requests,
+            life: life.clone(),
+        };
         runtime.spawn(Box::pin(service.run()));
+        let spawner = runtime.clone();
+        let acceptor = Acceptor::new(runtime, life, config.stream_deadline, sender);
+        spawner.spawn(Box::pin(acceptor.run(listener)));
         Ok(Self { local_address, stop, ended })
     }
 
