@@ -37,7 +37,7 @@ impl Bitfield {
         for (index, &byte) in bytes.iter().enumerate() {
             words[index / 8] |= u64::from(byte) << (56 - 8 * (index % 8));
         }
-        let spare = words.len() as u32 * 64 - len;
+        let spare = len.next_multiple_of(64) - len;
         if spare > 0 && words.last().is_some_and(|word| word.trailing_zeros() < spare) {
             return None;
         }
@@ -105,8 +105,7 @@ impl Bitfield {
 
     /// The chunks in the set, in order.
     pub fn iter(&self) -> impl Iterator<Item = ChunkIndex> + '_ {
-        self.words.iter().enumerate().flat_map(|(index, &word)| {
-            let base = index as u32 * 64;
+        self.words.iter().zip((0..).step_by(64)).flat_map(|(&word, base): (_, u32)| {
             ones_of(word).map(move |bit| ChunkIndex(base + bit))
         })
     }

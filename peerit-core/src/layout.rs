@@ -83,8 +83,8 @@ impl Layout {
 
     /// How many chunks there are; at most [`CHUNK_COUNT_MAX`].
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "`new` has checked that it fits")]
     pub fn chunk_count(&self) -> u32 {
-        // `new` has checked that it fits.
         self.length.div_ceil(u64::from(self.chunk_length)) as u32
     }
 
@@ -101,6 +101,7 @@ impl Layout {
 
     /// Length of a chunk in bytes; 0 beyond the end of the content.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "no more than a chunk length")]
     pub fn length_of(&self, chunk: ChunkIndex) -> u32 {
         let left = self.length.saturating_sub(self.chunk_start(chunk));
         left.min(u64::from(self.chunk_length)) as u32

@@ -302,7 +302,7 @@ impl<'a> SwarmDriver<'a> {
             status.upload_rate = swarm.upload_rate(now);
             status.downloaded = swarm.downloaded();
             status.uploaded = swarm.uploaded();
-            status.peers = swarm.peers(now);
+            status.peers = swarm.peers(now).into_iter().map(Into::into).collect();
         });
     }
 }
