@@ -65,6 +65,7 @@ impl Alone {
         while let Some(at) = self.swarm.poll_timeout().filter(|&at| at <= end) {
             self.now = self.now.max(at);
             self.swarm.handle_timeout(self.now);
+            assert_ne!(self.swarm.poll_timeout(), Some(at), "a timeout that was handled stays");
             actions.extend(self.actions());
         }
         self.now = end;

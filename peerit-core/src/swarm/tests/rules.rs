@@ -1,9 +1,12 @@
 //! What a peer may say, and what it is sent away or banned for.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bytes::Bytes;
 
 use super::super::*;
 use super::alone::*;
+use crate::layout::{BLOCK_LENGTH_MAX, Block};
 use crate::wire::Hello;
 
 #[test]
@@ -67,9 +70,9 @@ fn a_peer_without_manifest_may_ask_for_that_only_and_not_without_end() {
         alone.hello(number, 0);
     }
     let ask = Frame::ManifestRequest { offset: 7, length: 262_144 };
-    let serve = Action::SendManifest { peer: key(1), offset: 7, length: 262_144 };
+    let serve = [Action::SendManifest { peer: key(1), offset: 7, length: 262_144 }];
     for _ in 0..512 {
-        assert_eq!(alone.frame(1, ask.clone()), [serve.clone()]);
+        assert_eq!(alone.frame(1, ask.clone()), serve);
     }
     assert_eq!(alone.frame(1, ask.clone()), [misbehaviour(1, Misbehaviour::TooManyRequests)]);
     let actions = alone.frame(2, Frame::Request(block(0)));
@@ -141,24 +144,25 @@ fn peers_hear_of_listening_peers_once_and_at_most_once_a_minute() {
     assert!(!frames(1, &alone.wait(100)).iter().any(exchanges));
 }
 
-/// Plays three peers that serve the leech; what each sends is `sends(peer, block number)`. Runs until
-/// the leech wants nothing more of them, and answers its verifications by comparing with zeros.
-fn play(alone: &mut Alone, sends: impl Fn(u8, u32) -> u8) -> Vec<Action> {
-    let mut actions = Vec::new();
-    for number in 1..=3 {
-        actions.extend(alone.join(number, &Bitfield::full(CHUNKS)));
-        actions.extend(alone.frame(number, Frame::Choke(false)));
-    }
-    let mut closed = Vec::new();
+/// Plays peers that have everything the swarm asks them for, until it asks for nothing more; the first
+/// byte of each block is `sends(peer, block)`. Right is what begins with zeros. Returns who was sent
+/// away, and for each verification the chunk and who had sent it.
+fn serve_all(
+    alone: &mut Alone,
+    mut actions: Vec<Action>,
+    sends: impl Fn(u32, Block) -> u8,
+) -> (Vec<Action>, Vec<(ChunkIndex, BTreeSet<u32>)>) {
+    let (mut closed, mut verified) = (Vec::new(), Vec::new());
+    let mut senders = BTreeMap::<ChunkIndex, BTreeSet<u32>>::new();
     while !actions.is_empty() {
         let event = match actions.remove(0) {
             Action::Send { peer, frame: Frame::Request(block) } => {
-                let number = u8::try_from(peer.0).unwrap();
-                let byte = sends(number, block.offset / crate::layout::BLOCK_LENGTH_MAX);
-                let payload = Bytes::from(vec![byte; block.length as usize]);
+                senders.entry(block.chunk).or_default().insert(peer.0);
+                let payload = Bytes::from(vec![sends(peer.0, block); block.length as usize]);
                 Event::BlockReceived { peer, block, payload }
             }
             Action::VerifyChunk { chunk, blocks } => {
+                verified.push((chunk, senders.remove(&chunk).unwrap()));
                 if blocks.iter().all(|payload| payload[0] == 0) {
                     Event::ChunkStored { chunk, blocks }
                 } else {
@@ -173,19 +177,35 @@ fn play(alone: &mut Alone, sends: impl Fn(u8, u32) -> u8) -> Vec<Action> {
         };
         actions.extend(alone.on(event));
     }
-    closed
+    (closed, verified)
+}
+
+/// The block with this number of any chunk.
+fn is_number(block: Block, number: u32) -> bool {
+    block.offset == number * BLOCK_LENGTH_MAX
 }
 
 #[test]
-fn a_liar_among_several_senders_is_found_and_stays_banned() {
+fn a_liar_among_several_senders_is_found_by_a_single_one_and_stays_banned() {
     let mut alone = Alone::leech();
-    let closed = play(&mut alone, |number, block| u8::from(number == 2 && block == 1));
+    let mut actions = Vec::new();
+    for number in 1..=3 {
+        actions.extend(alone.join(number, &Bitfield::full(CHUNKS)));
+    }
+    for number in 1..=3 {
+        actions.extend(alone.frame(number, Frame::Choke(false)));
+    }
+    let lie = |peer, block| u8::from(peer == 2 && is_number(block, 1));
+    let (closed, verified) = serve_all(&mut alone, actions, lie);
     assert!(alone.swarm.is_complete());
     let [Action::Disconnect { peer, reason }] = closed[..] else { panic!("{closed:?}") };
-    assert_eq!(peer, key(2));
-    let DisconnectReason::Misbehaviour(why @ Misbehaviour::CorruptChunk(_)) = reason else {
+    let DisconnectReason::Misbehaviour(why @ Misbehaviour::CorruptChunk(chunk)) = reason else {
         panic!("{reason:?}")
     };
+    assert_eq!(peer, key(2));
+    let attempts: Vec<_> = verified.iter().filter(|one| one.0 == chunk).map(|one| &one.1).collect();
+    assert!(attempts.len() == 2 && attempts[0].len() > 1 && attempts[1].len() == 1, "{attempts:?}");
+
     let report = alone.swarm.peers(alone.now);
     let banned: Vec<_> = report.iter().filter(|report| report.banned.is_some()).collect();
     assert_eq!(banned.len(), 1);
@@ -198,23 +218,23 @@ fn a_liar_among_several_senders_is_found_and_stays_banned() {
 #[test]
 fn a_liar_that_has_left_is_banned_all_the_same() {
     let mut alone = Alone::leech();
-    let chunk = ChunkIndex(4);
-    for number in 1..=3 {
-        alone.join(number, &Bitfield::empty(CHUNKS));
-    }
-    let complete = |alone: &mut Alone, numbers: [u8; 4]| {
-        let sources = numbers.map(|number| alone.swarm.peers.source(key(number)));
-        alone.swarm.checking.insert(chunk, sources.to_vec());
-    };
-    let blocks = |bytes: [u8; 4]| bytes.map(|byte| Bytes::from(vec![byte; 100])).to_vec();
-    complete(&mut alone, [1, 2, 1, 3]);
+    let mut first = Bitfield::empty(CHUNKS);
+    first.insert(ChunkIndex(0));
+    alone.join(2, &first);
+    let asked = frames(2, &alone.frame(2, Frame::Choke(false)));
+    let Frame::Request(block) = asked[0] else { panic!("{asked:?}") };
+    let payload = Bytes::from(vec![9; block.length as usize]);
+    alone.on(Event::BlockReceived { peer: key(2), block, payload });
     alone.on(Event::Disconnected { peer: key(2) });
-    let actions = alone.on(Event::ChunkCorrupt { chunk, blocks: blocks([0, 9, 0, 0]) });
-    assert_eq!(actions, []);
-    complete(&mut alone, [3; 4]);
-    alone.on(Event::ChunkStored { chunk, blocks: blocks([0; 4]) });
-    let banned = |alone: &Alone, number| alone.swarm.bans.contains(PeerId([number; 32]));
-    assert!(banned(&alone, 2) && !banned(&alone, 1) && !banned(&alone, 3));
+
+    let mut actions = alone.join(1, &first);
+    actions.extend(alone.frame(1, Frame::Choke(false)));
+    let (closed, verified) = serve_all(&mut alone, actions, |_, _| 0);
+    assert_eq!((closed.len(), verified.len()), (0, 2));
+    let banned = |number| alone.swarm.bans.contains(PeerId([number; 32]));
+    assert!(banned(2) && !banned(1));
+    let report = alone.swarm.peers(alone.now);
+    assert_eq!(report.last().unwrap().address, address(2));
 }
 
 #[test]

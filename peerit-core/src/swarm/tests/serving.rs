@@ -18,6 +18,8 @@ fn a_free_slot_is_given_at_once_and_passed_on_at_once() {
     assert_eq!(alone.join_interested(1), [send(1, Frame::Choke(false))]);
     assert_eq!(alone.join_interested(2), [send(2, Frame::Choke(false))]);
     assert_eq!(alone.join_interested(3), []);
+    // The next round is seconds away.
+    alone.wait(1);
     let actions = alone.on(Event::Disconnected { peer: key(1) });
     assert_eq!(actions, [send(3, Frame::Choke(false))]);
 }
