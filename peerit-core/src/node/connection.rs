@@ -130,14 +130,9 @@ async fn send_manifest(
 ) -> Result<(), FrameError> {
     let rest = info.get(offset as usize..).unwrap_or_default();
     let part = &rest[..rest.len().min(length as usize)];
-    if part.is_empty() {
-        return Ok(());
-    }
-    let frame = Frame::ManifestData {
-        offset,
-        // A part is no longer than `length`, a manifest no longer than 64 MiB.
-        length: part.len() as u32,
-        total_length: info.len() as u32,
-    };
+    // A manifest has 64 MiB at most, so its length fits; beyond its end there is nothing to say.
+    let lengths = (u32::try_from(part.len()), u32::try_from(info.len()));
+    let (Ok(length @ 1..), Ok(total_length)) = lengths else { return Ok(()) };
+    let frame = Frame::ManifestData { offset, length, total_length };
     writer.send_with_payload(&frame, part).await
 }

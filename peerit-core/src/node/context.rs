@@ -80,7 +80,7 @@ impl Context {
     /// A seed that no peer can guess. Without randomness from the system the clock must do: the
     /// seed breaks ties, it protects nothing.
     pub(crate) fn random_seed(&self) -> u64 {
-        getrandom::u64().unwrap_or_else(|_| self.clock.now().since_origin().as_nanos() as u64)
+        getrandom::u64().unwrap_or_else(|_| self.clock.now().since_origin().subsec_nanos().into())
     }
 
     /// Opens a connection to a peer of a swarm. No deadline of its own.

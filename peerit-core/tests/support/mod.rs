@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: nodes on loopback, content in temporary folders.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may panic")]
 
 use std::net::SocketAddr;
 use std::path::Path;
