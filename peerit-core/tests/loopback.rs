@@ -126,9 +126,7 @@ fn a_seed_whose_file_changed_is_banned_and_named() {
 
         // The other one dials us.
         honest.find(manifest.content_id()).unwrap().remove().await;
-        let mut options = peerit_core::node::DownloadOptions::default();
-        options.peers = vec![address(&node)];
-        honest.download(manifest, temp.path().join("good"), options).await.unwrap();
+        honest.download(manifest, temp.path().join("good"), from_nodes(&[&node])).await.unwrap();
         complete(&copy).await;
         assert_eq!(std::fs::read(folder.join("film.mkv")).unwrap(), noise(3 << 20));
     });

@@ -76,13 +76,9 @@ fn watch(client: DaemonClient, id: ContentId) -> Statuses<'static> {
     Box::pin(statuses)
 }
 
-/// Where to put the content; the folder must be there, so that a slip of the hand makes none.
+/// Where to put the content; made if it is not there.
 fn folder(env: &Env, dir: Option<&Path>) -> Result<PathBuf, CliError> {
     let folder = env.dir.join(dir.unwrap_or(Path::new("")));
-    let folder = std::fs::canonicalize(&folder).map_err(CliError::io(&folder))?;
-    if folder.is_dir() {
-        Ok(folder)
-    } else {
-        Err(CliError::Usage(format!("{} is not a folder", folder.display())))
-    }
+    std::fs::create_dir_all(&folder).map_err(CliError::io(&folder))?;
+    std::fs::canonicalize(&folder).map_err(CliError::io(&folder))
 }

@@ -150,6 +150,8 @@ impl<'a> SwarmDriver<'a> {
             Input::Finished => {
                 self.finished = true;
                 self.publish();
+                let store = Arc::clone(&self.source.store);
+                self.context.readers.submit(move || sync(&*store));
             }
             Input::Command { command: Command::Stop, .. } => return Ok(Some(Stopped)),
             Input::Command { command, done } => {
@@ -266,11 +268,11 @@ impl<'a> SwarmDriver<'a> {
         });
     }
 
-    /// Makes what was stored durable; a failure only costs a check at the next start.
+    /// Makes an unfinished download durable; a finished one is seen to in the background.
     async fn sync(&self) {
-        let store = Arc::clone(&self.source.store);
-        if let Err(error) = self.context.checkers.run(move || store.sync()).await {
-            log::warn!("{}: not made durable: {error}", self.share.content_id());
+        if !self.finished {
+            let store = Arc::clone(&self.source.store);
+            self.context.readers.run(move || sync(&*store)).await;
         }
     }
 
@@ -327,6 +329,13 @@ async fn follow_trackers(
         }
         let trackers = context.announcer.status(share.content_id().topic()).await;
         share.update(|status| status.trackers = trackers);
+    }
+}
+
+/// Makes what was stored durable; a failure only costs a check at the next start.
+fn sync(store: &dyn Store) {
+    if let Err(error) = store.sync() {
+        log::warn!("content is not durable yet: {error}");
     }
 }
 

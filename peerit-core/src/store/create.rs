@@ -129,7 +129,7 @@ pub fn create(
     content.check_unchanged(&survey)?;
 
     let manifest = draft.build(&digests, envelope(options))?;
-    let stamp = Stamp::new(manifest.content_id(), survey.all());
+    let stamp = Stamp::new(manifest.content_id(), None, survey.all());
     let stamp = stamp.ok_or_else(|| StoreError::Missing { path: path.into() })?;
     Ok(Created { manifest, stamp })
 }

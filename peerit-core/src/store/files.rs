@@ -11,6 +11,7 @@ use crate::id::ChunkIndex;
 use super::content::ContentFiles;
 use super::gather::Gather;
 use super::marker::Marker;
+use super::record::BootId;
 use super::stamp::Stamp;
 use super::survey::Survey;
 use super::{Store, StoreError};
@@ -34,6 +35,8 @@ pub(super) enum State {
     /// A download.
     Download {
         marker: Marker,
+        /// The boot we are in, where it has a name.
+        boot: Option<BootId>,
         /// Whether the marker is gone because all is there.
         finished: AtomicBool,
         /// Held while files are made durable: one thread at a time.
@@ -62,15 +65,15 @@ impl FileStore {
         self.content.make_empty()?;
         self.content.cut()?;
         self.content.make_executable()?;
-        self.content.sync()?;
         self.content.survey_complete()
     }
 
-    /// Writes the stamp, if there is a place for it. Without one, content is only hashed once more.
-    pub(super) fn save_stamp(&self, survey: &Survey) {
+    /// Writes the stamp, if there is a place for it: of durable content, or of what counts in this
+    /// boot only. Without one, content is only hashed once more.
+    pub(super) fn save_stamp(&self, survey: &Survey, boot: Option<BootId>) {
         let manifest = self.content.manifest();
         let Some(path) = self.stamp_path.as_deref() else { return };
-        let Some(stamp) = Stamp::new(manifest.content_id(), survey.all()) else { return };
+        let Some(stamp) = Stamp::new(manifest.content_id(), boot, survey.all()) else { return };
         if Stamp::read(path, manifest).as_ref() != Some(&stamp) {
             write_stamp(&stamp, path);
         }
@@ -112,7 +115,9 @@ impl Store for FileStore {
     }
 
     fn finish(&self) -> Result<(), StoreError> {
-        let State::Download { marker, finished, settling } = &self.state else { return Ok(()) };
+        let State::Download { marker, boot, finished, settling } = &self.state else {
+            return Ok(());
+        };
         let _settling = lock(settling);
         if finished.load(Ordering::Acquire) {
             return Ok(());
@@ -122,17 +127,27 @@ impl Store for FileStore {
             missing => return Err(StoreError::Incomplete { missing }),
         }
         let survey = self.complete()?;
-        self.save_stamp(&survey);
+        if boot.is_some() {
+            self.save_stamp(&survey, *boot);
+        }
         self.content.stop_writing();
         marker.remove()?;
         finished.store(true, Ordering::Release);
-        self.content.root().sync_names()
+        Ok(())
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        let State::Download { marker, finished, settling } = &self.state else { return Ok(()) };
+        let State::Download { marker, finished, settling, .. } = &self.state else {
+            return Ok(());
+        };
         let _settling = lock(settling);
-        if finished.load(Ordering::Acquire) { Ok(()) } else { self.settle(marker) }
+        if !finished.load(Ordering::Acquire) {
+            return self.settle(marker);
+        }
+        self.content.sync()?;
+        self.content.root().sync_names()?;
+        self.save_stamp(&self.content.survey_complete()?, None);
+        Ok(())
     }
 }
 

@@ -62,14 +62,14 @@ pub trait Store: Send + Sync {
         blocks: &[Bytes],
     ) -> Result<(), StoreError>;
 
-    /// All chunks are written: makes files final and durable, and takes the partial marker away.
-    /// Idempotent.
+    /// All chunks are written: makes files final and takes the partial marker away. Idempotent. As
+    /// durable as what other programs write: see [`Store::sync`], which takes a second per 500 MB.
     ///
     /// # Errors
     /// Those of the file system.
     fn finish(&self) -> Result<(), StoreError>;
 
-    /// Makes what was written durable, so that not even a power cut loses it.
+    /// Makes what was written durable, so that not even a power cut loses it. Idempotent.
     ///
     /// # Errors
     /// Those of the file system.

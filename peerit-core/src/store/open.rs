@@ -95,9 +95,10 @@ impl Opening<'_> {
         let root = Beneath::open(&self.options.folder)?;
         let survey = Survey::of(self.manifest, &root, &self.name);
         let stamp = self.stamp();
-        let evidence = stamp.as_ref().map_or(Evidence::Nothing, Evidence::Stamp);
+        let evidence =
+            stamp.as_ref().map_or(Evidence::Nothing, |stamp| Evidence::Stamp(stamp, self.boot));
         let (content, held) = self.check(root, &survey, evidence)?;
-        Ok((self.read_only(content, &survey, &held), held))
+        Ok((self.read_only(content, &survey, &held, stamp.as_ref()), held))
     }
 
     fn download(self) -> Result<(FileStore, Bitfield), StoreError> {
@@ -112,7 +113,7 @@ impl Opening<'_> {
         let stamp = if matches!(record, Record::Absent) { self.stamp() } else { None };
         let evidence = match (&record, &stamp) {
             (Record::Of(history), _) => Evidence::Record(history, self.boot),
-            (_, Some(stamp)) => Evidence::Stamp(stamp),
+            (_, Some(stamp)) => Evidence::Stamp(stamp, self.boot),
             _ => Evidence::Nothing,
         };
         let (content, held) = self.check(root, &survey, evidence)?;
@@ -122,7 +123,7 @@ impl Opening<'_> {
         }
         let in_place = folders_there && held.is_full() && self.lengths_fit(&survey);
         if matches!(record, Record::Absent) && in_place {
-            return Ok((self.read_only(content, &survey, &held), held));
+            return Ok((self.read_only(content, &survey, &held, stamp.as_ref()), held));
         }
         let durable = matches!(&record, Record::Of(history) if !held.has_beyond(&history.durable));
         let mtimes_ns = survey.all().map(|facts| facts.map(|facts| facts.mtime_ns));
@@ -133,7 +134,7 @@ impl Opening<'_> {
         }
         content.start_writing();
         let (finished, settling) = (AtomicBool::new(false), Mutex::default());
-        let state = State::Download { marker, finished, settling };
+        let state = State::Download { marker, boot: self.boot, finished, settling };
         Ok((FileStore { content, state, stamp_path: self.options.stamp_path }, held))
     }
 
@@ -158,11 +159,19 @@ impl Opening<'_> {
         Ok((content, held))
     }
 
-    fn read_only(self, content: ContentFiles, survey: &Survey, held: &Bitfield) -> FileStore {
+    fn read_only(
+        self,
+        content: ContentFiles,
+        survey: &Survey,
+        held: &Bitfield,
+        stamp: Option<&Stamp>,
+    ) -> FileStore {
         let stamp_path = self.options.stamp_path;
         let store = FileStore { content, state: State::ReadOnly, stamp_path };
         if held.is_full() {
-            store.save_stamp(survey);
+            // What another program wrote, or we in an earlier boot, is as durable as it gets.
+            let ours = stamp.filter(|stamp| stamp.counts_in(self.boot)).and_then(Stamp::boot);
+            store.save_stamp(survey, ours);
         }
         store
     }

@@ -13,8 +13,8 @@ use super::survey::Survey;
 pub(super) enum Evidence<'a> {
     /// The record of a download, and the boot we are in.
     Record(&'a History, Option<BootId>),
-    /// The stamp of content that was complete.
-    Stamp(&'a Stamp),
+    /// The stamp of content that was complete, and the boot we are in.
+    Stamp(&'a Stamp, Option<BootId>),
     /// Nothing: it may be anything.
     Nothing,
 }
@@ -47,7 +47,7 @@ pub(super) fn plan(manifest: &Manifest, survey: &Survey, evidence: Evidence<'_>)
                 Evidence::Record(history, _) => {
                     history.mtimes_ns.get(range.file) == Some(&Some(facts.mtime_ns))
                 }
-                Evidence::Stamp(stamp) => stamp.vouches_for(range.file, facts),
+                Evidence::Stamp(stamp, _) => stamp.vouches_for(range.file, facts),
                 Evidence::Nothing => false,
             });
         }
@@ -81,7 +81,8 @@ impl Evidence<'_> {
                     Said::Perhaps
                 }
             }
-            Self::Stamp(_) => Said::Held,
+            Self::Stamp(stamp, boot) if stamp.counts_in(boot) => Said::Held,
+            Self::Stamp(..) => Said::Perhaps,
             Self::Nothing => Said::Perhaps,
         }
     }

@@ -9,33 +9,48 @@ use crate::manifest::Manifest;
 
 use super::beneath::Facts;
 use super::error::StoreError;
+use super::record::BootId;
 use super::replace::replace;
 
 const MAGIC: &[u8; 8] = b"peerit-s";
 const VERSION: u32 = 1;
-/// Magic, version, four spare bytes, content id.
-const HEADER_LENGTH: usize = 48;
+/// Magic, version, four spare bytes, content id, boot.
+const HEADER_LENGTH: usize = 64;
 /// Length and time of last writing.
 const FILE_LENGTH: usize = 16;
 const CHECK_LENGTH: usize = 32;
 
 /// How the files of complete content looked when they were verified: their lengths and times of
-/// last writing. A file that still looks so is not hashed again. Takes 16 bytes per file.
+/// last writing. A file that still looks so is not hashed again, unless the machine went down
+/// before the content was durable. Takes 16 bytes per file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
     content_id: ContentId,
+    /// The boot in which alone it counts; none once the content is durable.
+    boot: Option<BootId>,
     /// Length in bytes, and nanoseconds since the Unix epoch.
     files: Vec<(u64, i64)>,
 }
 
 impl Stamp {
-    /// The stamp of files that are all there.
+    /// The stamp of files that are all there; durable, or else good for this boot.
     pub(super) fn new(
         content_id: ContentId,
+        boot: Option<BootId>,
         files: impl Iterator<Item = Option<Facts>>,
     ) -> Option<Self> {
         let files = files.map(|facts| facts.map(|facts| (facts.length, facts.mtime_ns)));
-        Some(Self { content_id, files: files.collect::<Option<_>>()? })
+        Some(Self { content_id, boot, files: files.collect::<Option<_>>()? })
+    }
+
+    /// Whether what it vouches for survived until this boot.
+    pub(super) fn counts_in(&self, boot: Option<BootId>) -> bool {
+        self.boot.is_none() || self.boot == boot
+    }
+
+    /// The boot in which alone it counts.
+    pub(super) fn boot(&self) -> Option<BootId> {
+        self.boot
     }
 
     /// Whether a file looks as it did.
@@ -69,6 +84,7 @@ impl Stamp {
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
         bytes.extend_from_slice(&self.content_id.0);
+        bytes.extend_from_slice(&self.boot.unwrap_or_default());
         for (length, mtime_ns) in &self.files {
             bytes.extend_from_slice(&length.to_le_bytes());
             bytes.extend_from_slice(&mtime_ns.to_le_bytes());
@@ -91,8 +107,10 @@ impl Stamp {
             Some((u64::from_le_bytes(*length), i64::from_le_bytes(mtime_ns.try_into().ok()?)))
         };
         let files = files.iter().map(file).collect::<Option<_>>()?;
-        let content_id = ContentId(header[16..].try_into().ok()?);
-        rest.is_empty().then_some(Self { content_id, files })
+        let (content_id, boot) = header[16..].split_first_chunk()?;
+        let boot = BootId::try_from(boot).ok()?;
+        let boot = (boot != BootId::default()).then_some(boot);
+        rest.is_empty().then_some(Self { content_id: ContentId(*content_id), boot, files })
     }
 }
 
@@ -103,7 +121,8 @@ mod tests {
 
     fn stamp(manifest: &Manifest) -> Stamp {
         let facts = |length| Facts { length, mtime_ns: -3, linked: true };
-        Stamp::new(manifest.content_id(), [Some(facts(1)), Some(facts(2))].into_iter()).unwrap()
+        let files = [Some(facts(1)), Some(facts(2))].into_iter();
+        Stamp::new(manifest.content_id(), Some([7; 16]), files).unwrap()
     }
 
     #[test]
@@ -117,6 +136,9 @@ mod tests {
         assert!(read.vouches_for(1, Facts { length: 2, mtime_ns: -3, linked: true }));
         assert!(!read.vouches_for(1, Facts { length: 2, mtime_ns: -2, linked: true }));
         assert!(!read.vouches_for(1, Facts { length: 1, mtime_ns: -3, linked: true }));
+        assert!(read.counts_in(Some([7; 16])));
+        assert!(!read.counts_in(Some([8; 16])));
+        assert!(!read.counts_in(None));
         assert!(!read.vouches_for(2, Facts { length: 2, mtime_ns: -3, linked: true }));
         let other = manifest_of("name", &[("a", b"1"), ("b", b"23")]);
         assert_eq!(Stamp::read(&path, &other), None);
@@ -136,6 +158,6 @@ mod tests {
 
     #[test]
     fn what_is_not_all_there_has_no_stamp() {
-        assert_eq!(Stamp::new(ContentId([0; 32]), [None].into_iter()), None);
+        assert_eq!(Stamp::new(ContentId([0; 32]), None, [None].into_iter()), None);
     }
 }

@@ -1,5 +1,7 @@
 //! A transport that falls silent after a number of bytes: a transfer that stops at a known place.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;

@@ -173,7 +173,7 @@ fn files_lost_between_runs_are_downloaded_again() {
 fn a_stamp_vouches_for_a_finished_download() {
     let fixture = fixture();
     fixture.fill();
-    let open = || fixture.open_with(fixture.stamped(), OTHER_BOOT);
+    let open = || fixture.open_with(fixture.stamped(), BOOT);
     let (store, held, hashed) = open().unwrap();
     assert_eq!((held.len(), hashed), (6, 0));
     assert!(matches!(fixture.try_write(&store, 0), Err(StoreError::ReadOnly { .. })));
@@ -181,6 +181,20 @@ fn a_stamp_vouches_for_a_finished_download() {
     assert_eq!(open().unwrap().2, 6 * CHUNK as u64);
     // Having been hashed, it is vouched for again.
     assert_eq!(open().unwrap().2, 0);
+}
+
+#[test]
+fn after_another_boot_a_stamp_counts_if_the_content_was_durable() {
+    let fixture = fixture();
+    let (store, _, _) = fixture.open_with(fixture.stamped(), BOOT).unwrap();
+    fixture.write(&store, fixture.all());
+    store.finish().unwrap();
+    let hashed = |boot| fixture.open_with(fixture.stamped(), boot).unwrap().2;
+    let kept = fs::read(fixture.path("stamp")).unwrap();
+    assert_eq!(hashed(OTHER_BOOT), 6 * CHUNK as u64);
+    fs::write(fixture.path("stamp"), kept).unwrap();
+    store.sync().unwrap();
+    assert_eq!(hashed(OTHER_BOOT), 0);
 }
 
 #[test]
