@@ -20,7 +20,7 @@ use peerit_core::layout::{Block, Layout};
 use peerit_core::manifest::Manifest;
 use peerit_core::store::{FileStore, OpenOptions, Store};
 use peerit_core::transport::memory::MemoryNetwork;
-use peerit_core::transport::{FrameReader, FrameWriter, Transport, split};
+use peerit_core::transport::{FrameReader, FrameWriter, Transport, framed};
 use peerit_core::wire::{Frame, decode_frame, encode_frame};
 use tempfile::TempDir;
 
@@ -200,7 +200,7 @@ async fn connect() -> (FrameWriter, FrameReader) {
     let ((_, here), (address, there)) = (peer(1), peer(2));
     let (dialled, incoming) = zip(here.dial(address), there.accept()).await;
     let answered = incoming.unwrap().await.unwrap();
-    (split(dialled.unwrap().stream).1, split(answered.stream).0)
+    (framed(dialled.unwrap().stream).1, framed(answered.stream).0)
 }
 
 /// As when a chunk has come.

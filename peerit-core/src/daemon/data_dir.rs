@@ -51,6 +51,7 @@ impl DataDir {
     pub(super) fn open(path: &Path) -> Result<Self, DaemonError> {
         let path = std::path::absolute(path).map_err(DaemonError::io(path))?;
         atomic::create_folder(&path.join("shares"))?;
+        atomic::create_folder(&path.join("stamps"))?;
         let lock_path = path.join("lock");
         let lock = File::create(&lock_path).map_err(DaemonError::io(&lock_path))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -111,9 +112,6 @@ impl DataDir {
                     clear(&path, fs::remove_dir_all(&path));
                 }
                 Some(id) => shares.push((id, self.saved(id))),
-                None if path.extension().is_some_and(|extension| extension == "stamp") => {
-                    clear(&path, fs::remove_file(&path));
-                }
                 None => log::warn!("{} is not the daemon's", path.display()),
             }
         }
@@ -165,21 +163,6 @@ impl DataDir {
         self.save_record(record)
     }
 
-    /// Saves a share whose stamp was made before its content id was known.
-    pub(super) fn save_with_stamp(
-        &self,
-        record: &Record,
-        source: &Source,
-        stamp: &Path,
-    ) -> Result<(), DaemonError> {
-        self.save(record, source)?;
-        // Without it the next start hashes the content again: a loss, but no failure.
-        if let Err(error) = fs::rename(stamp, self.stamp_path(record.content_id)) {
-            log::warn!("{}: {error}", stamp.display());
-        }
-        Ok(())
-    }
-
     pub(super) fn save_record(&self, record: &Record) -> Result<(), DaemonError> {
         atomic::write(&self.share_folder(record.content_id).join("share"), &record.encode())
     }
@@ -193,17 +176,13 @@ impl DataDir {
     pub(super) fn forget(&self, id: ContentId) -> Result<(), DaemonError> {
         let folder = self.share_folder(id);
         atomic::remove(&folder.join("share"))?;
+        atomic::remove(&self.stamps().join(id.to_string()))?;
         fs::remove_dir_all(&folder).map_err(DaemonError::io(&folder))
     }
 
-    /// Where the store keeps what vouches for complete content.
-    pub(super) fn stamp_path(&self, id: ContentId) -> PathBuf {
-        self.share_folder(id).join("stamp")
-    }
-
-    /// A place for a stamp while the content id is not known; cleared away at the next start.
-    pub(super) fn new_stamp_path(&self, number: u64) -> PathBuf {
-        self.path.join("shares").join(format!("{number}.stamp"))
+    /// Where the node keeps what vouches for complete content.
+    pub(super) fn stamps(&self) -> PathBuf {
+        self.path.join("stamps")
     }
 
     fn share_folder(&self, id: ContentId) -> PathBuf {
@@ -315,7 +294,6 @@ mod tests {
         let shares = folder.path().join("shares");
         fs::create_dir(shares.join("01".repeat(32))).unwrap();
         fs::write(shares.join("01".repeat(32)).join("manifest.p2p"), b"x").unwrap();
-        fs::write(shares.join("1.stamp"), b"x").unwrap();
         fs::write(shares.join("notes"), b"of the user").unwrap();
         assert!(data_dir.saved_shares().unwrap().is_empty());
         assert_eq!(fs::read_dir(&shares).unwrap().count(), 1);

@@ -12,7 +12,7 @@
 //! ports                         sockets of the last run
 //! shares/<content id>/share     folder, paused, ...: the share exists while this file does
 //! shares/<content id>/manifest.p2p
-//! shares/<content id>/stamp     vouches for complete content, see the store
+//! stamps/<content id>           vouches for complete content, see the store
 //! ```
 
 mod atomic;

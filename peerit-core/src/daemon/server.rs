@@ -73,7 +73,7 @@ impl Daemon {
         });
         let (data_dir, identity, last) = opened.await?;
         let data_dir = Arc::new(data_dir);
-        let node = start_node(&runtime, &identity, listen, last).await?;
+        let node = start_node(&runtime, &identity, &data_dir.stamps(), listen, last).await?;
         save_addresses(&runtime, &data_dir, &node, listen, last).await?;
         let shares = Shares::new(node, Arc::clone(&data_dir), Arc::clone(&runtime));
         shares.load_all().await?;
@@ -164,6 +164,7 @@ impl Daemon {
 async fn start_node(
     runtime: &Arc<dyn Runtime>,
     identity: &Identity,
+    stamps: &Path,
     listen: Option<SocketAddr>,
     last: Option<Addresses>,
 ) -> Result<Node, NodeError> {
@@ -172,6 +173,7 @@ async fn start_node(
         Node::builder()
             .runtime(Arc::clone(runtime))
             .identity(identity.clone())
+            .stamps(stamps)
             .listen(listen)
             .embedded_tracker(tracker)
             .start()

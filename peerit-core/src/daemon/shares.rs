@@ -25,8 +25,8 @@ pub(super) struct Shares {
     data_dir: Arc<DataDir>,
     runtime: Arc<dyn Runtime>,
     catalogue: Catalogue,
-    /// Changes come one after another; the value numbers what has no content id yet.
-    changes: Mutex<u64>,
+    /// Changes come one after another.
+    changes: Mutex<()>,
 }
 
 /// A download that a client wants.
@@ -75,7 +75,7 @@ impl Source {
 impl Shares {
     pub(super) fn new(node: Node, data_dir: Arc<DataDir>, runtime: Arc<dyn Runtime>) -> Arc<Self> {
         let catalogue = Catalogue::default();
-        Arc::new(Self { node, data_dir, runtime, catalogue, changes: Mutex::new(0) })
+        Arc::new(Self { node, data_dir, runtime, catalogue, changes: Mutex::new(()) })
     }
 
     pub(super) fn node(&self) -> &Node {
@@ -116,20 +116,14 @@ impl Shares {
         path: PathBuf,
         options: ShareOptions,
     ) -> Result<Hashed, RequestError> {
-        let stamp = {
-            let mut number = self.changes.lock().await;
-            *number += 1;
-            self.data_dir.new_stamp_path(*number)
-        };
-        let options = ShareOptions { stamp: Some(stamp.clone()), ..options };
         let share = self.node.share(path.clone(), options).await?;
-        Ok(Hashed { share, path, stamp })
+        Ok(Hashed { share, path })
     }
 
     /// Remembers a share that was hashed; resolves once it is seeded.
     pub(super) async fn adopt(&self, hashed: Hashed) -> Result<Manifest, RequestError> {
         let _changes = self.changes.lock().await;
-        let Hashed { share, path, stamp } = hashed;
+        let Hashed { share, path } = hashed;
         if path.parent() != Some(share.folder()) {
             return Err(RequestError::Elsewhere(share.status().path));
         }
@@ -137,15 +131,14 @@ impl Shares {
             self.go_on(&share, record).await?;
             return known_manifest(&share).await;
         }
-        let adopted = self.adopt_new(&share, stamp).await;
+        let adopted = self.adopt_new(&share).await;
         if adopted.is_err() {
             share.remove().await;
         }
         adopted
     }
 
-    async fn adopt_new(&self, share: &Share, stamp: PathBuf) -> Result<Manifest, RequestError> {
-        // The stamp is written before the share is complete.
+    async fn adopt_new(&self, share: &Share) -> Result<Manifest, RequestError> {
         let manifest = known_manifest(share).await?;
         let record = Record {
             content_id: share.content_id(),
@@ -157,7 +150,7 @@ impl Shares {
             sequence: self.catalogue.next_sequence(),
         };
         let (saved, source) = (record.clone(), Source::Manifest(manifest.clone()));
-        self.on_disk(move |data_dir| data_dir.save_with_stamp(&saved, &source, &stamp)).await?;
+        self.on_disk(move |data_dir| data_dir.save(&saved, &source)).await?;
         self.catalogue.put(Entry::Running { share: share.clone(), record });
         Ok(manifest)
     }
@@ -272,20 +265,19 @@ impl Shares {
         overwrite: bool,
     ) -> Result<Entry, RequestError> {
         let (paused, folder) = (record.paused, record.folder.clone());
-        let stamp = Some(self.data_dir.stamp_path(record.content_id));
         let share = match source {
             Source::Manifest(manifest) if record.origin => {
                 let path = folder.join(manifest.name());
-                self.node.seed(manifest, path, SeedOptions { paused, stamp }).await?
+                self.node.seed(manifest, path, SeedOptions { paused }).await?
             }
             Source::Manifest(manifest) => {
                 let peers = record.peers.clone();
-                let options = DownloadOptions { peers, overwrite, paused, stamp };
+                let options = DownloadOptions { peers, overwrite, paused };
                 self.node.download(manifest, folder, options).await?
             }
             Source::Link(link) => {
                 let peers = record.peers.clone();
-                let options = DownloadOptions { peers, overwrite, paused, stamp };
+                let options = DownloadOptions { peers, overwrite, paused };
                 let share = self.node.download_link(link, folder, options).await?;
                 self.runtime.spawn(Box::pin(keep_manifest(Arc::downgrade(self), share.clone())));
                 share
@@ -332,7 +324,6 @@ impl Shares {
 pub(super) struct Hashed {
     share: Share,
     path: PathBuf,
-    stamp: PathBuf,
 }
 
 /// The manifest of a share that began with one, once it is complete.

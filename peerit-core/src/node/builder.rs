@@ -1,6 +1,7 @@
 //! How a node is started.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::available_parallelism;
 
@@ -28,6 +29,7 @@ pub struct NodeBuilder {
     transport: Option<(Arc<dyn Transport>, Identity)>,
     agent: String,
     embedded_tracker: Option<SocketAddr>,
+    stamps: Option<PathBuf>,
 }
 
 impl NodeBuilder {
@@ -39,6 +41,7 @@ impl NodeBuilder {
             transport: None,
             agent: concat!("peerit/", env!("CARGO_PKG_VERSION")).to_owned(),
             embedded_tracker: None,
+            stamps: None,
         }
     }
 
@@ -80,6 +83,14 @@ impl NodeBuilder {
         self
     }
 
+    /// A folder, made by the caller, for what vouches for complete content: one small file per
+    /// share, named by its content id, so that a restart need not hash the content again. Default:
+    /// none.
+    pub fn stamps(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.stamps = Some(folder.into());
+        self
+    }
+
     /// Binds the sockets and starts the node's tasks. Waits for neither network nor disk.
     ///
     /// # Errors
@@ -111,6 +122,7 @@ impl NodeBuilder {
             tracker,
             checkers: Workers::new(Arc::clone(&runtime), cores),
             readers: Workers::new(Arc::clone(&runtime), READERS),
+            stamps: self.stamps,
             handles: Arc::default(),
             shares: Mutex::new(Shares::default()),
             runtime,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) checkers: Workers,
     /// Read for uploads: bounded by what a disk can queue.
     pub(crate) readers: Workers,
+    /// Where what vouches for complete content is kept.
+    pub(crate) stamps: Option<PathBuf>,
     /// Open files of all shares.
     pub(crate) handles: Arc<HandleCache>,
     pub(crate) shares: Mutex<Shares>,

@@ -49,8 +49,7 @@ impl Node {
     ) -> Result<Share, NodeError> {
         let path = absolute(path.into())?;
         let created = self.create_manifest(path.clone(), &options).await?;
-        let open =
-            OpenOptions { stamp: Some(created.stamp), ..self.open_origin(&path, options.stamp)? };
+        let open = OpenOptions { stamp: Some(created.stamp), ..self.open_origin(&path)? };
         let share = self.add(Origin::Manifest(created.manifest), open, Vec::new(), false)?;
         share.completed().await?;
         Ok(share)
@@ -67,7 +66,7 @@ impl Node {
         path: impl Into<PathBuf>,
         options: SeedOptions,
     ) -> Result<Share, NodeError> {
-        let open = self.open_origin(&absolute(path.into())?, options.stamp)?;
+        let open = self.open_origin(&absolute(path.into())?)?;
         self.add(Origin::Manifest(manifest), open, Vec::new(), options.paused)
     }
 
@@ -187,7 +186,6 @@ impl Node {
         let open = OpenOptions {
             folder: absolute(folder)?,
             overwrite: options.overwrite,
-            stamp_path: options.stamp,
             handles: Arc::clone(&self.context.handles),
             ..OpenOptions::default()
         };
@@ -195,17 +193,12 @@ impl Node {
     }
 
     /// Content that its user gives: it keeps its name and is never written to.
-    fn open_origin(
-        &self,
-        path: &Path,
-        stamp_path: Option<PathBuf>,
-    ) -> Result<OpenOptions, NodeError> {
+    fn open_origin(&self, path: &Path) -> Result<OpenOptions, NodeError> {
         let no_folder = || NodeError::NoFolder(path.to_owned());
         Ok(OpenOptions {
             folder: path.parent().ok_or_else(no_folder)?.to_owned(),
             name: path.file_name().and_then(|name| name.to_str()).map(str::to_owned),
             origin: true,
-            stamp_path,
             handles: Arc::clone(&self.context.handles),
             ..OpenOptions::default()
         })
@@ -214,7 +207,7 @@ impl Node {
     fn add(
         &self,
         origin: Origin,
-        open: OpenOptions,
+        mut open: OpenOptions,
         peers: Vec<SocketAddr>,
         paused: bool,
     ) -> Result<Share, NodeError> {
@@ -222,6 +215,8 @@ impl Node {
             Origin::Manifest(manifest) => (manifest.content_id(), Some(manifest)),
             Origin::Link(link) => (link.content_id, None),
         };
+        open.stamp_path =
+            self.context.stamps.as_ref().map(|folder| folder.join(content_id.to_string()));
         let mut shares = self.context.shares();
         if shares.closed {
             return Err(NodeError::ShutDown);

@@ -1,7 +1,6 @@
 //! How content is shared and downloaded.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::hash::HashAlgorithm;
@@ -22,9 +21,6 @@ pub struct ShareOptions {
     pub hash_algorithm: HashAlgorithm,
     /// Told how far hashing is.
     pub progress: Option<ProgressFn>,
-    /// Where to keep what vouches for complete content, so that a restart need not hash it again.
-    /// Default: nowhere.
-    pub stamp: Option<PathBuf>,
 }
 
 /// How [`Node::download`](super::Node::download) fetches content.
@@ -36,9 +32,6 @@ pub struct DownloadOptions {
     pub overwrite: bool,
     /// Begin paused: check what is on disk, then wait for [`Share::resume`](super::Share::resume). Default: no.
     pub paused: bool,
-    /// Where to keep what vouches for complete content, so that a restart need not hash it again.
-    /// Default: nowhere.
-    pub stamp: Option<PathBuf>,
 }
 
 /// How [`Node::seed`](super::Node::seed) gives existing content to others.
@@ -46,6 +39,4 @@ pub struct DownloadOptions {
 pub struct SeedOptions {
     /// Begin paused. Default: no.
     pub paused: bool,
-    /// As in [`DownloadOptions::stamp`].
-    pub stamp: Option<PathBuf>,
 }
