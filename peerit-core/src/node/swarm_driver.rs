@@ -291,10 +291,12 @@ impl<'a> SwarmDriver<'a> {
         let now = self.context.clock.now();
         self.published = now;
         let swarm = &self.swarm;
-        let state = match (*self.paused, self.finished) {
-            (true, _) => ShareState::Paused,
-            (false, true) => ShareState::Seeding,
-            (false, false) => ShareState::Downloading,
+        let state = match (*self.paused, self.swarm.is_complete(), self.finished) {
+            (true, ..) => ShareState::Paused,
+            (false, _, true) => ShareState::Seeding,
+            // The files are being made final.
+            (false, true, false) => ShareState::Checking,
+            (false, false, false) => ShareState::Downloading,
         };
         let verified = verified_bytes(swarm.have(), &self.source.manifest);
         self.share.update(|status| {

@@ -1,3 +1,5 @@
+//! Both runtimes keep the same promises.
+
 use std::future::{pending, ready};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
