@@ -33,13 +33,15 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// All peers are there and have been asked for their first blocks.
-    pub(crate) fn new(chunk_length: u32) -> Self {
+    /// All peers are there and have been asked for their first blocks. `memory` is
+    /// [`Config::partial_bytes_max`].
+    pub(crate) fn new(chunk_length: u32, memory: u64) -> Self {
         let length = u64::from(CHUNK_COUNT_MAX) * u64::from(chunk_length);
         let layout = Layout::new(length, chunk_length).unwrap();
         let have = Bitfield::empty(CHUNK_COUNT_MAX);
+        let config = Config { partial_bytes_max: memory, ..Config::default() };
         let mut crowd = Self {
-            scheduler: Scheduler::new(Config::default(), layout, have, 1),
+            scheduler: Scheduler::new(config, layout, have, 1),
             now: Timestamp::ZERO,
             asked: VecDeque::new(),
             complete: VecDeque::new(),
