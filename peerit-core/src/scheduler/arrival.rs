@@ -71,7 +71,7 @@ impl Scheduler {
             })
             .collect();
         keys.into_iter().for_each(|key| self.update_interest(key));
-        self.wake_idle();
+        self.wake_some();
     }
 
     pub(super) fn lost(&mut self, chunk: ChunkIndex, single_source: bool) {

@@ -43,6 +43,9 @@ pub struct Config {
     pub partial_scan: usize,
     /// How many outstanding requests a peer with nothing else to do looks at. Default 64.
     pub endgame_scan: usize,
+    /// How many peers with nothing to do look again when a chunk is stored. Default 8: each of them
+    /// may fill the room, and most can; all look every [`Config::look_again`] in any case.
+    pub wake_scan: usize,
     /// How often a peer with nothing to do looks again. Default 250 ms.
     pub look_again: Duration,
     /// A begun chunk that stands in the way is given up when it is older than this plus four
@@ -67,6 +70,7 @@ impl Default for Config {
             rarity_sample: 8,
             partial_scan: 64,
             endgame_scan: 64,
+            wake_scan: 8,
             look_again: Duration::from_millis(250),
             stale_after: Duration::from_secs(30),
         }

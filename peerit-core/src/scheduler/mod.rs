@@ -26,7 +26,8 @@
 //! | `Choked`, a deadline | O(log r) for each request of the peer |
 //! | `ChunkStored`, `ChunkLost` | O(p log n) |
 //!
-//! A block that returns to the pool wakes the peers that had nothing to do, one decision each.
+//! A block that returns to the pool wakes the peers that had nothing to do, one decision each; a
+//! chunk that is stored, and so makes room for another, wakes a few of them.
 
 mod arrival;
 mod config;
@@ -93,6 +94,8 @@ pub struct Scheduler {
     ready_last: VecDeque<PeerKey>,
     /// Peers with room in the pipeline and nothing to ask for, though they have what we lack.
     idle: BTreeSet<PeerKey>,
+    /// Whose turn it is when a few of them look again.
+    next_to_wake: PeerKey,
     look_again_at: Option<Timestamp>,
     actions: VecDeque<Action>,
     scanned: u64,
@@ -125,6 +128,7 @@ impl Scheduler {
             ready: VecDeque::new(),
             ready_last: VecDeque::new(),
             idle: BTreeSet::new(),
+            next_to_wake: PeerKey(0),
             look_again_at: None,
             actions: VecDeque::new(),
             scanned: 0,

@@ -26,6 +26,17 @@ impl Scheduler {
         }
     }
 
+    /// There is memory for another chunk: a few peers with nothing to do look at it, in turns, so
+    /// that a crowd that waits for memory does not look as one each time.
+    pub(super) fn wake_some(&mut self) {
+        let (before, after) = (..self.next_to_wake, self.next_to_wake..);
+        let turn = self.idle.range(after).chain(self.idle.range(before)).copied();
+        for key in turn.take(self.config.wake_scan).collect::<Vec<_>>() {
+            self.next_to_wake = PeerKey(key.0.wrapping_add(1));
+            self.look_at(key);
+        }
+    }
+
     /// Asks a peer for as much as its pipeline takes.
     pub(super) fn fill(&mut self, key: PeerKey) {
         if let Some(peer) = self.peers.get_mut(&key) {

@@ -1,3 +1,5 @@
+//! Frames there and back, cut anywhere, and bytes that are none.
+
 use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};

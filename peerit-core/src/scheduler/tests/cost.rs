@@ -56,6 +56,26 @@ fn peers_with_nothing_to_do_cost_a_bounded_look_each() {
 }
 
 #[test]
+fn a_stored_chunk_wakes_a_few_of_a_crowd_that_waits_for_memory() {
+    let config = Config { partial_bytes_max: 0, ..Config::default() };
+    let look = 3 * config.partial_scan + config.endgame_scan;
+    let look = look + config.rarity_scan + config.rarity_sample as usize;
+    let wakes = config.wake_scan + 1;
+    let mut driver = crowd(config);
+    for peer in (0..PEERS).map(PeerKey) {
+        driver.tell(Event::Unchoked { peer });
+    }
+    let before = driver.scheduler.scanned();
+    let (peer, block) = driver.asked[0];
+    driver.arrive(peer, block);
+    let waiting = driver.asked.len();
+    driver.tell(Event::ChunkStored { chunk: block.chunk });
+    let looked = driver.scheduler.scanned() - before;
+    assert!(looked <= (wakes * look) as u64, "{looked}");
+    assert!(driver.asked.len() > waiting, "somebody uses the room");
+}
+
+#[test]
 fn the_same_decision_costs_the_same_in_a_large_content() {
     let scanned = |chunks| {
         let layout = Layout::new(u64::from(chunks) << 16, 1 << 16).unwrap();

@@ -1,3 +1,5 @@
+//! Choosing whom to serve.
+
 use super::*;
 
 const NOW: u64 = 1_000;

@@ -48,16 +48,10 @@ pub(super) struct Net {
     seed: u64,
 }
 
-impl Drop for Net {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("failed with seed {}", self.seed);
-        }
-    }
-}
-
 impl Net {
     pub(super) fn new(seed: u64, chunks: u32) -> Self {
+        // Shown when the test fails.
+        println!("a net with seed {seed}");
         let (layout, content) = content(chunks);
         let now = Timestamp::from_origin(Duration::from_secs(1_000));
         let (cut, arrivals) = (BTreeSet::new(), BTreeMap::new());

@@ -1,3 +1,5 @@
+//! Frames and payloads through pipes.
+
 use futures_util::FutureExt;
 use futures_util::future::join;
 

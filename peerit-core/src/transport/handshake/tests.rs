@@ -1,3 +1,5 @@
+//! Knocks and welcomes, right and wrong.
+
 use bytes::BytesMut;
 use futures_util::future::join;
 use futures_util::{AsyncReadExt, AsyncWriteExt, FutureExt};

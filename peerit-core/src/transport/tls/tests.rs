@@ -1,3 +1,5 @@
+//! Keys of the right kind, and of others.
+
 use futures_util::future::join;
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 use ring::rand::SystemRandom;
