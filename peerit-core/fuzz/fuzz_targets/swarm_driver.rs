@@ -13,7 +13,7 @@ use peerit_core::time::Timestamp;
 use peerit_core::wire::Frame;
 
 /// Two blocks each, the last one of one block.
-pub const CHUNK_COUNT: u32 = 20;
+pub const CHUNK_COUNT: u32 = 9;
 const CHUNK_LENGTH: u32 = 2 * BLOCK_LENGTH_MAX;
 const CONTENT_LENGTH: u64 = (CHUNK_COUNT as u64 - 1) * CHUNK_LENGTH as u64 + 1_000;
 

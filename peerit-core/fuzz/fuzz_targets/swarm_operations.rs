@@ -17,6 +17,8 @@ use peerit_core::wire::{Frame, Hello};
 
 use swarm_driver::{CHUNK_COUNT, Driver, address, layout, payload};
 
+const BITFIELD_LENGTH: usize = CHUNK_COUNT.div_ceil(8) as usize;
+
 /// What happens to the swarm. Small numbers stand for peers, addresses and chunks, so that they meet again.
 #[derive(Arbitrary, Debug)]
 enum Operation {
@@ -33,6 +35,12 @@ enum Operation {
         id: u8,
         address: u8,
         dialled: bool,
+    },
+    /// Connects, and opens as peers that take part do.
+    Joins {
+        id: u8,
+        has: [u8; BITFIELD_LENGTH],
+        wants: bool,
     },
     Disconnected {
         peer: u8,
@@ -71,7 +79,7 @@ enum Saying {
         bits: Vec<u8>,
     },
     BitfieldOfTheRightSize {
-        bits: [u8; CHUNK_COUNT.div_ceil(8) as usize],
+        bits: [u8; BITFIELD_LENGTH],
     },
     Have {
         chunk: u8,
@@ -133,6 +141,7 @@ fn run_one(driver: &mut Driver, operation: Operation) {
             direction: if dialled { Direction::Dialled } else { Direction::Answered },
             path: Path::Direct,
         },
+        Operation::Joins { id, has, wants } => return join(driver, id, has, wants),
         Operation::Disconnected { peer } => Event::Disconnected { peer: driver.peer(peer) },
         Operation::Says { peer, saying } => match saying {
             Saying::RejectAsked { request } => {
@@ -171,6 +180,21 @@ fn run_one(driver: &mut Driver, operation: Operation) {
     driver.tell(event);
 }
 
+fn join(driver: &mut Driver, id: u8, mut has: [u8; BITFIELD_LENGTH], wants: bool) {
+    let peer = driver.new_peer();
+    let (direction, path) = (Direction::Answered, Path::Direct);
+    let event =
+        Event::Connected { peer, id: PeerId([id; 32]), address: address(id), direction, path };
+    driver.tell(event);
+    // The spare bits.
+    has[BITFIELD_LENGTH - 1] &= 0xff << (8 * BITFIELD_LENGTH as u32 - CHUNK_COUNT);
+    let bitfield = Saying::BitfieldOfTheRightSize { bits: has };
+    let hello = Saying::Hello { port: 0, chunk_count: None };
+    for saying in [hello, bitfield, Saying::Interest(wants), Saying::Choke(false)] {
+        driver.tell(Event::Received { peer, frame: frame(saying) });
+    }
+}
+
 fn frame(saying: Saying) -> Frame {
     match saying {
         Saying::Hello { port, chunk_count } => Frame::Hello(Hello {
@@ -180,7 +204,7 @@ fn frame(saying: Saying) -> Frame {
         }),
         Saying::Bitfield { bits } => Frame::Bitfield(bits.into()),
         Saying::BitfieldOfTheRightSize { bits } => Frame::Bitfield(Bytes::copy_from_slice(&bits)),
-        Saying::Have { chunk } => Frame::Have(ChunkIndex(chunk.into())),
+        Saying::Have { chunk } => Frame::Have(ChunkIndex(u32::from(chunk) % (CHUNK_COUNT + 1))),
         Saying::Interest(interested) => Frame::Interest(interested),
         Saying::Choke(choked) => Frame::Choke(choked),
         Saying::Request(place) => Frame::Request(block(place)),
@@ -197,7 +221,9 @@ fn frame(saying: Saying) -> Frame {
 
 fn block(place: Place) -> Block {
     match place {
-        Place::Whole { chunk, number } => layout().block(ChunkIndex(chunk.into()), number.into()),
+        Place::Whole { chunk, number } => {
+            layout().block(ChunkIndex(u32::from(chunk) % (CHUNK_COUNT + 1)), number.into())
+        }
         Place::Any { chunk, offset, length } => {
             Block { chunk: ChunkIndex(chunk.into()), offset, length }
         }
