@@ -15,12 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let share = node.download(manifest, folder, DownloadOptions::default()).await?;
         let mut progress = share.progress();
         while let Some(status) = progress.next().await.filter(|status| !status.is_complete()) {
-            println!(
-                "{} of {} bytes from {} peers",
-                status.verified,
-                status.total,
-                status.peers.len()
-            );
+            println!("{} of {} bytes", status.verified, status.total);
         }
         share.completed().await?;
         node.shutdown().await;

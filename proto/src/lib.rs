@@ -28,4 +28,4 @@ pub mod peerit {
 }
 
 pub use peerit::{daemon, manifest, nat, scheduler, swarm, tracker, wire};
-pub use prost::{DecodeError, Message};
+pub use prost::{DecodeError, Message, encode_length_delimiter};

@@ -1,13 +1,10 @@
 //! Messages on the socket: a varint length, then one encoded message.
 
-use bytes::Bytes;
-use futures_util::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use futures_util::{AsyncRead, AsyncWrite};
 use peerit_proto::Message;
 
 use super::limits::MESSAGE_LENGTH_MAX;
-
-/// Most bytes of a length: 4 x 7 bits hold `MESSAGE_LENGTH_MAX`.
-const LENGTH_BYTES_MAX: u32 = 4;
+use crate::transport::messages::{self, MessageError};
 
 /// Why messages cannot be exchanged any more.
 #[derive(Debug, thiserror::Error)]
@@ -23,27 +20,21 @@ pub enum IpcError {
     Undecodable(#[from] peerit_proto::DecodeError),
 }
 
+impl From<MessageError> for IpcError {
+    fn from(error: MessageError) -> Self {
+        match error {
+            MessageError::Io(error) => Self::Io(error),
+            MessageError::TooLong(_) => Self::TooLong,
+        }
+    }
+}
+
 /// Reads the length of the next message, in bytes; `None` at the end of the stream. It is within the
 /// limit. Not cancel safe.
 pub(super) async fn read_length(
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<Option<usize>, IpcError> {
-    let mut length = 0;
-    for digit in 0..LENGTH_BYTES_MAX {
-        let mut byte = [0];
-        if stream.read(&mut byte).await? == 0 {
-            return if digit == 0 { Ok(None) } else { Err(unexpected_end()) };
-        }
-        length |= usize::from(byte[0] & 0x7f) << (7 * digit);
-        if byte[0] & 0x80 == 0 {
-            return if length <= MESSAGE_LENGTH_MAX {
-                Ok(Some(length))
-            } else {
-                Err(IpcError::TooLong)
-            };
-        }
-    }
-    Err(IpcError::TooLong)
+    Ok(messages::read_length(stream, MESSAGE_LENGTH_MAX).await?)
 }
 
 /// Reads a message whose length is known. Memory is taken as bytes come, not as the length promises.
@@ -52,12 +43,7 @@ pub(super) async fn read_body<M: Message + Default>(
     stream: &mut (impl AsyncRead + Unpin),
     length: usize,
 ) -> Result<M, IpcError> {
-    let mut body = Vec::new();
-    stream.take(length as u64).read_to_end(&mut body).await?;
-    if body.len() < length {
-        return Err(unexpected_end());
-    }
-    Ok(M::decode(Bytes::from(body))?)
+    Ok(M::decode(messages::read_body(stream, length).await?)?)
 }
 
 /// Reads the next message; `None` at the end of the stream. Not cancel safe.
@@ -78,12 +64,7 @@ pub(super) async fn write(
     if message.encoded_len() > MESSAGE_LENGTH_MAX {
         return Err(IpcError::TooLong);
     }
-    stream.write_all(&message.encode_length_delimited_to_vec()).await?;
-    Ok(stream.flush().await?)
-}
-
-fn unexpected_end() -> IpcError {
-    IpcError::Io(std::io::ErrorKind::UnexpectedEof.into())
+    Ok(messages::write_message(stream, &message.encode_to_vec()).await?)
 }
 
 #[cfg(test)]

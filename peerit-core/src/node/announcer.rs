@@ -1,7 +1,6 @@
 //! A [`TrackerClient`] on the node's UDP socket.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,6 @@ use bytes::Bytes;
 use futures_util::{FutureExt, select};
 
 use super::clock::Clock;
-use super::tracker_io::{read_message, write_message};
 use crate::id::{PeerId, Topic};
 use crate::runtime::{Runtime, UdpSocket, timeout};
 use crate::time::Timestamp;
@@ -19,6 +17,7 @@ use crate::tracker::{
     ClientAction, ClientEvent, DATAGRAM_MAX, STREAM_RESPONSE_MAX, TrackerClient, TrackerKey,
     TrackerStatus,
 };
+use crate::transport::messages::{MessageError, read_message, write_message};
 
 /// Lists of peers that wait for a swarm to take them; further ones are dropped, as there will be
 /// more.
@@ -326,7 +325,7 @@ async fn ask(
     runtime: &dyn Runtime,
     address: SocketAddr,
     request: &[u8],
-) -> io::Result<Option<Bytes>> {
+) -> Result<Option<Bytes>, MessageError> {
     let mut stream = runtime.connect_tcp(address).await?;
     write_message(&mut stream, request).await?;
     read_message(&mut stream, STREAM_RESPONSE_MAX).await

@@ -21,7 +21,6 @@ mod share;
 mod share_task;
 mod status;
 mod swarm_driver;
-mod tracker_io;
 mod tracker_service;
 #[cfg(test)]
 mod tracker_tests;

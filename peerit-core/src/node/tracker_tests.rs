@@ -9,12 +9,12 @@ use futures_util::{AsyncReadExt, AsyncWriteExt};
 use peerit_proto::Message;
 use peerit_proto::tracker::v1 as proto;
 
-use super::tracker_io::{read_message, write_message};
 use super::{Announcer, TrackerService, TrackerServiceConfig, TrackerServiceError};
 use crate::id::{PeerId, Topic};
 use crate::runtime::testing::on_each_runtime;
 use crate::runtime::{BoxStream, Runtime, UdpSocket};
 use crate::tracker::{STREAM_RESPONSE_MAX, stun};
+use crate::transport::messages::{read_message, write_message};
 
 const TOPIC: Topic = Topic([0x70; 32]);
 

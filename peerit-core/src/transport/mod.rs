@@ -4,6 +4,7 @@ mod frames;
 mod handshake;
 mod identity;
 pub mod memory;
+pub(crate) mod messages;
 mod pipe;
 mod tcp;
 mod tls;

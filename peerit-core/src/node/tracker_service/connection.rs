@@ -9,10 +9,10 @@ use async_channel::Sender;
 use bytes::Bytes;
 use futures_util::{FutureExt, select};
 
-use super::super::tracker_io::{read_message, write_message};
 use super::{ERROR_PAUSE, Life};
 use crate::runtime::{BoxStream, Runtime, TcpListener, timeout};
 use crate::tracker::DATAGRAM_MAX;
+use crate::transport::messages::{read_message, write_message};
 
 /// Most connections at once. Each holds a task, a descriptor and at most 1,200 + 4,096 bytes: 6 MiB
 /// in all.
