@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_channel::{Receiver, Sender, TrySendError};
+use async_channel::{Receiver, Sender};
 use futures_util::{FutureExt, select_biased};
 
 use super::connection::{self, Outgoing};
@@ -25,8 +25,9 @@ use crate::swarm::{Action, Direction, Event, Swarm};
 use crate::time::Timestamp;
 use crate::transport::PeerStream;
 
-/// Frames that may wait for one connection: a Have for each chunk, and some requests. About 5 MiB
-/// at most; a peer so slow that more would wait is disconnected.
+/// Frames that may wait for one connection: a Have for each chunk, and some requests. About 6 MiB
+/// at most; a peer so slow that more would wait is disconnected. The queue takes memory as it fills:
+/// a bounded channel would take all of it for every connection at once.
 const OUTGOING_MAX: usize = CHUNK_COUNT_MAX as usize + 8_192;
 /// Least time between two looks at the swarm for its handles.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
@@ -179,7 +180,7 @@ impl<'a> SwarmDriver<'a> {
             direction,
             path: stream.path,
         };
-        let (outgoing, receiver) = async_channel::bounded(OUTGOING_MAX);
+        let (outgoing, receiver) = async_channel::unbounded();
         self.connections.insert(peer, outgoing);
         let run = connection::run(peer, stream, receiver, self.source.clone());
         self.context.runtime.spawn(Box::pin(run));
@@ -211,7 +212,10 @@ impl<'a> SwarmDriver<'a> {
 
     fn send(&mut self, peer: PeerKey, outgoing: Outgoing) {
         let Some(connection) = self.connections.get(&peer) else { return };
-        if let Err(TrySendError::Full(_)) = connection.try_send(outgoing) {
+        if connection.len() < OUTGOING_MAX {
+            // Fails when the connection has just ended: it says so itself.
+            let _ = connection.try_send(outgoing);
+        } else {
             log::debug!("peer {} reads too slowly", peer.0);
             self.connections.remove(&peer);
         }
