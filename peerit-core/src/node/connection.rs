@@ -1,20 +1,30 @@
 //! One connection: frames in, frames out.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
-use futures_util::future::{self, Either};
+use futures_util::{FutureExt, select_biased};
 
 use super::input::Input;
 use super::workers::Workers;
 use crate::id::PeerKey;
-use crate::layout::Block;
+use crate::layout::{Block, CHUNK_COUNT_MAX};
 use crate::manifest::Manifest;
+use crate::runtime::{Runtime, timeout};
 use crate::store::{Store, StoreError};
 use crate::swarm::Event;
 use crate::transport::{FrameError, FrameReader, FrameWriter, PeerStream};
 use crate::wire::Frame;
+
+/// Frames that may wait for one connection: a Have for each chunk, and some requests. About 6 MiB
+/// at most. The queue takes memory as it fills: a bounded channel would take all of it at once.
+const OUTGOING_MAX: usize = CHUNK_COUNT_MAX as usize + 8_192;
+/// How long a connection that is not wanted any more may take to send what waits, and that it ends.
+/// A peer that reads nothing would keep it for ever.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What a connection is asked to send.
 pub(crate) enum Outgoing {
@@ -29,23 +39,58 @@ pub(crate) enum Outgoing {
 /// What every connection of a share works with.
 #[derive(Clone)]
 pub(crate) struct Source {
+    pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) manifest: Manifest,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) readers: Workers,
     pub(crate) inputs: Sender<Input>,
 }
 
-/// Runs a connection until either side ends it: when `outgoing` is closed, or the stream is.
-pub(crate) async fn run(
+/// A running connection. Dropping it ends the connection: nothing more is read, what waits is sent
+/// if that is quick.
+pub(crate) struct Connection {
+    outgoing: Sender<Outgoing>,
+    _wanted: Sender<Infallible>,
+}
+
+impl Connection {
+    /// Runs a connection in a task of its own.
+    pub(crate) fn start(peer: PeerKey, stream: PeerStream, source: Source) -> Self {
+        let (outgoing, queue) = async_channel::unbounded();
+        let (wanted, unwanted) = async_channel::bounded(1);
+        let runtime = Arc::clone(&source.runtime);
+        runtime.spawn(Box::pin(run(peer, stream, queue, unwanted, FAREWELL, source)));
+        Self { outgoing, _wanted: wanted }
+    }
+
+    /// Sends behind what waits already; false when too much does.
+    pub(crate) fn send(&self, outgoing: Outgoing) -> bool {
+        let room = self.outgoing.len() < OUTGOING_MAX;
+        if room {
+            // Fails when the connection has just ended: it says so itself.
+            let _ = self.outgoing.try_send(outgoing);
+        }
+        room
+    }
+}
+
+async fn run(
     peer: PeerKey,
     stream: PeerStream,
     outgoing: Receiver<Outgoing>,
+    unwanted: Receiver<Infallible>,
+    farewell: Duration,
     source: Source,
 ) {
-    let reading = pin!(read(peer, stream.reader, &source.inputs));
-    let writing = pin!(write(peer, stream.writer, outgoing, &source));
-    let ended = match future::select(reading, writing).await {
-        Either::Left((ended, _)) | Either::Right((ended, _)) => ended,
+    let mut reading = pin!(read(peer, stream.reader, &source.inputs).fuse());
+    let mut writing = pin!(write(peer, stream.writer, outgoing, &source).fuse());
+    let ended = select_biased! {
+        // Nothing is ever sent: the `Connection` is gone, and with it the sender of `outgoing`.
+        _ = unwanted.recv().fuse() => {
+            timeout(&*source.runtime, farewell, writing).await.unwrap_or(Ok(()))
+        }
+        ended = reading => ended,
+        ended = writing => ended,
     };
     if let Err(error) = ended {
         log::debug!("connection {}: {error}", peer.0);
@@ -135,4 +180,91 @@ async fn send_manifest(
     let (Ok(length @ 1..), Ok(total_length)) = lengths else { return Ok(()) };
     let frame = Frame::ManifestData { offset, length, total_length };
     writer.send_with_payload(&frame, part).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::SocketAddr;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use futures_io::{AsyncRead, AsyncWrite};
+
+    use super::*;
+    use crate::hash::HashAlgorithm;
+    use crate::id::PeerId;
+    use crate::manifest::{Draft, DraftFile, EnvelopeFields};
+    use crate::runtime::testing::on_each_runtime;
+    use crate::store::MemoryStore;
+    use crate::swarm::Path;
+    use crate::transport::framed;
+
+    /// A peer that neither says nor takes anything.
+    struct Stuck;
+
+    impl AsyncRead for Stuck {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Stuck {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_peer_that_reads_nothing_is_let_go() {
+        on_each_runtime(|runtime| async move {
+            let (reader, writer) = framed(Box::new(Stuck));
+            let (peer, address) = (PeerKey(7), SocketAddr::from(([10, 0, 0, 1], 1)));
+            let peer_id = PeerId([1; 32]);
+            let stream = PeerStream { peer_id, address, path: Path::Direct, reader, writer };
+            let (inputs, events) = async_channel::bounded(1);
+            let source = Source {
+                manifest: manifest(),
+                store: Arc::new(MemoryStore::with_content(Vec::new())),
+                readers: Workers::new(Arc::clone(&runtime), 1),
+                inputs,
+                runtime: Arc::clone(&runtime),
+            };
+            let (outgoing, queue) = async_channel::unbounded();
+            let (wanted, unwanted) = async_channel::bounded(1);
+            outgoing.try_send(Outgoing::Frame(Frame::Interest(true))).unwrap();
+            drop((outgoing, wanted));
+            run(peer, stream, queue, unwanted, Duration::ZERO, source).await;
+            let ended = events.try_recv();
+            assert!(matches!(ended, Ok(Input::Swarm(Event::Disconnected { peer: PeerKey(7) }))));
+        });
+    }
+
+    fn manifest() -> Manifest {
+        let file = DraftFile { path: String::new(), length: 0, executable: false };
+        let draft = Draft {
+            name: "empty".into(),
+            files: vec![file],
+            empty_folders: Vec::new(),
+            chunk_length: 65_536,
+            hash_algorithm: HashAlgorithm::Blake3,
+        };
+        draft.build(&[], EnvelopeFields::default()).unwrap()
+    }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_channel::{Receiver, Sender};
+use async_channel::Receiver;
 use futures_util::{FutureExt, select_biased};
 
-use super::connection::{self, Outgoing};
+use super::connection::{Connection, Outgoing, Source};
 use super::context::{Context, DIAL_TIMEOUT};
 use super::error::ShareError;
 use super::input::{Command, Input};
@@ -17,7 +17,6 @@ use super::share_task::{ShareTask, Stopped};
 use super::status::ShareState;
 use crate::bitfield::Bitfield;
 use crate::id::PeerKey;
-use crate::layout::CHUNK_COUNT_MAX;
 use crate::manifest::Manifest;
 use crate::runtime::{BoxFuture, timeout};
 use crate::store::Store;
@@ -25,10 +24,6 @@ use crate::swarm::{Action, Direction, Event, Swarm};
 use crate::time::Timestamp;
 use crate::transport::PeerStream;
 
-/// Frames that may wait for one connection: a Have for each chunk, and some requests. About 6 MiB
-/// at most; a peer so slow that more would wait is disconnected. The queue takes memory as it fills:
-/// a bounded channel would take all of it for every connection at once.
-const OUTGOING_MAX: usize = CHUNK_COUNT_MAX as usize + 8_192;
 /// Least time between two looks at the swarm for its handles.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 /// Most time between two such looks: rates fall also when nothing happens.
@@ -44,8 +39,8 @@ pub(crate) struct SwarmDriver<'a> {
     inputs: &'a Receiver<Input>,
     paused: &'a mut bool,
     swarm: Swarm,
-    source: connection::Source,
-    connections: BTreeMap<PeerKey, Sender<Outgoing>>,
+    source: Source,
+    connections: BTreeMap<PeerKey, Connection>,
     next_peer: u32,
     /// The files are final: what was downloaded may be called complete.
     finished: bool,
@@ -67,7 +62,8 @@ impl<'a> SwarmDriver<'a> {
             swarm.handle_event(now, Event::Pause);
         }
         swarm.handle_event(now, Event::AddressesFound { addresses: task.peers.clone() });
-        let source = connection::Source {
+        let source = Source {
+            runtime: Arc::clone(&context.runtime),
             manifest,
             store,
             readers: context.readers.clone(),
@@ -180,10 +176,7 @@ impl<'a> SwarmDriver<'a> {
             direction,
             path: stream.path,
         };
-        let (outgoing, receiver) = async_channel::unbounded();
-        self.connections.insert(peer, outgoing);
-        let run = connection::run(peer, stream, receiver, self.source.clone());
-        self.context.runtime.spawn(Box::pin(run));
+        self.connections.insert(peer, Connection::start(peer, stream, self.source.clone()));
         self.swarm.handle_event(now, event);
     }
 
@@ -212,10 +205,7 @@ impl<'a> SwarmDriver<'a> {
 
     fn send(&mut self, peer: PeerKey, outgoing: Outgoing) {
         let Some(connection) = self.connections.get(&peer) else { return };
-        if connection.len() < OUTGOING_MAX {
-            // Fails when the connection has just ended: it says so itself.
-            let _ = connection.try_send(outgoing);
-        } else {
+        if !connection.send(outgoing) {
             log::debug!("peer {} reads too slowly", peer.0);
             self.connections.remove(&peer);
         }
