@@ -228,7 +228,16 @@ impl Node {
         let (share, inputs) = Share::new(content_id, manifest, open.folder.clone(), runtime);
         shares.all.push(share.clone());
         let context = Arc::clone(&self.context);
-        let task = ShareTask { context, share: share.clone(), inputs, origin, peers, open, paused };
+        let task = ShareTask {
+            context,
+            share: share.clone(),
+            inputs,
+            origin,
+            peers,
+            open,
+            paused,
+            next_peer: 0,
+        };
         self.context.runtime.spawn(Box::pin(task.run()));
         Ok(share)
     }

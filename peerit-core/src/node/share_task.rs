@@ -28,6 +28,9 @@ pub(crate) struct ShareTask {
     pub(crate) peers: Vec<SocketAddr>,
     pub(crate) open: OpenOptions,
     pub(crate) paused: bool,
+    /// Key of the next connection. Never used twice, also after a failure: what an older connection
+    /// still says must not be taken for a newer one's word.
+    pub(crate) next_peer: u32,
 }
 
 /// What a share starts from.

@@ -41,7 +41,7 @@ pub(crate) struct SwarmDriver<'a> {
     swarm: Swarm,
     source: Source,
     connections: BTreeMap<PeerKey, Connection>,
-    next_peer: u32,
+    next_peer: &'a mut u32,
     /// The files are final: what was downloaded may be called complete.
     finished: bool,
     published: Timestamp,
@@ -77,7 +77,7 @@ impl<'a> SwarmDriver<'a> {
             swarm,
             source,
             connections: BTreeMap::new(),
-            next_peer: 0,
+            next_peer: &mut task.next_peer,
             finished: false,
             published: Timestamp::ZERO,
         }
@@ -167,8 +167,8 @@ impl<'a> SwarmDriver<'a> {
     }
 
     fn open(&mut self, now: Timestamp, stream: PeerStream, direction: Direction) {
-        let peer = PeerKey(self.next_peer);
-        self.next_peer += 1;
+        let peer = PeerKey(*self.next_peer);
+        *self.next_peer += 1;
         let event = Event::Connected {
             peer,
             id: stream.peer_id,
