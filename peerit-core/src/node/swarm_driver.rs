@@ -110,7 +110,7 @@ impl<'a> SwarmDriver<'a> {
             self.act();
             self.publish_when_due();
             let wake = self.swarm.poll_timeout().into_iter().chain(self.next_publish()).min();
-            let mut input = match self.inputs.try_recv() {
+            let input = match self.inputs.try_recv() {
                 Ok(input) => Some(input),
                 Err(_) => select_biased! {
                     input = self.inputs.recv().fuse() => input.ok(),
@@ -121,11 +121,11 @@ impl<'a> SwarmDriver<'a> {
             if self.swarm.poll_timeout().is_some_and(|due| due <= now) {
                 self.swarm.handle_timeout(now);
             }
-            while let Some(next) = input {
-                if let Some(stopped) = self.handle(now, next).await? {
-                    return Ok(stopped);
-                }
-                input = self.inputs.try_recv().ok();
+            // One at a time: peers that talk without end must not keep us from acting on it.
+            if let Some(input) = input
+                && let Some(stopped) = self.handle(now, input).await?
+            {
+                return Ok(stopped);
             }
         }
     }
