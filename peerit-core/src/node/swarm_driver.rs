@@ -45,6 +45,10 @@ pub(crate) struct SwarmDriver<'a> {
     /// The files are final: what was downloaded may be called complete.
     finished: bool,
     published: Timestamp,
+    /// Something has happened since.
+    unpublished: bool,
+    /// What was published will change by itself: somebody is connected, or a rate is not zero yet.
+    moving: bool,
 }
 
 impl<'a> SwarmDriver<'a> {
@@ -80,6 +84,8 @@ impl<'a> SwarmDriver<'a> {
             next_peer: &mut task.next_peer,
             finished: false,
             published: Timestamp::ZERO,
+            unpublished: false,
+            moving: false,
         }
     }
 
@@ -120,6 +126,7 @@ impl<'a> SwarmDriver<'a> {
             let now = self.context.clock.now();
             if self.swarm.poll_timeout().is_some_and(|due| due <= now) {
                 self.swarm.handle_timeout(now);
+                self.unpublished = true;
             }
             // One at a time: peers that talk without end must not keep us from acting on it.
             if let Some(input) = input
@@ -135,6 +142,7 @@ impl<'a> SwarmDriver<'a> {
         now: Timestamp,
         input: Input,
     ) -> Result<Option<Stopped>, ShareError> {
+        self.unpublished = true;
         match input {
             Input::Swarm(event) => {
                 if let Event::Disconnected { peer } = event {
@@ -271,11 +279,12 @@ impl<'a> SwarmDriver<'a> {
     }
 
     fn next_publish(&self) -> Option<Timestamp> {
-        (!self.connections.is_empty()).then_some(self.published + STATUS_INTERVAL_IDLE)
+        let idle = self.moving.then_some(self.published + STATUS_INTERVAL_IDLE);
+        if self.unpublished { Some(self.published + STATUS_INTERVAL) } else { idle }
     }
 
     fn publish_when_due(&mut self) {
-        if self.context.clock.now() - self.published >= STATUS_INTERVAL {
+        if self.next_publish().is_some_and(|due| due <= self.context.clock.now()) {
             self.publish();
         }
     }
@@ -284,7 +293,10 @@ impl<'a> SwarmDriver<'a> {
     fn publish(&mut self) {
         let now = self.context.clock.now();
         self.published = now;
+        self.unpublished = false;
         let swarm = &self.swarm;
+        let rates = (swarm.download_rate(now), swarm.upload_rate(now));
+        self.moving = !self.connections.is_empty() || rates != (0, 0);
         let state = match (*self.paused, self.swarm.is_complete(), self.finished) {
             (true, ..) => ShareState::Paused,
             (false, _, true) => ShareState::Seeding,
@@ -296,8 +308,7 @@ impl<'a> SwarmDriver<'a> {
         self.share.update(|status| {
             status.state = state;
             status.verified = verified;
-            status.download_rate = swarm.download_rate(now);
-            status.upload_rate = swarm.upload_rate(now);
+            (status.download_rate, status.upload_rate) = rates;
             status.downloaded = swarm.downloaded();
             status.uploaded = swarm.uploaded();
             status.peers = swarm.peers(now).into_iter().map(Into::into).collect();
