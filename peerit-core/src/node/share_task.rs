@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_channel::Receiver;
 use futures_util::{FutureExt, select_biased};
@@ -71,10 +72,7 @@ impl ShareTask {
     async fn take_part(&mut self) -> Result<Stopped, ShareError> {
         let Ok(manifest) = self.manifest().await else { return Ok(Stopped) };
         self.enter(ShareState::Checking);
-        let opening = open(&self.context, &self.share, &manifest, &self.open);
-        let Ok(opened) = unless_stopped(&self.inputs, &mut self.paused, opening).await else {
-            return Ok(Stopped);
-        };
+        let Ok(opened) = self.open(&manifest).await else { return Ok(Stopped) };
         let (store, held) = opened?;
         if self.open.origin && !held.is_full() {
             return Err(ShareError::Changed(self.share.status().path));
@@ -101,6 +99,20 @@ impl ShareTask {
         self.share.know(&manifest);
         self.origin = Origin::Manifest(manifest.clone());
         Ok(manifest)
+    }
+
+    async fn open(
+        &mut self,
+        manifest: &Manifest,
+    ) -> Result<Result<(FileStore, Bitfield), StoreError>, Stopped> {
+        let mut opening = pin!(open(&self.context, &self.share, manifest, &self.open));
+        let opened = unless_stopped(&self.inputs, &mut self.paused, opening.as_mut()).await;
+        if opened.is_err() {
+            // Whoever has stopped a share may do as they like with its files.
+            self.open.cancelled.store(true, Ordering::Relaxed);
+            let _cancelled = opening.await;
+        }
+        opened
     }
 
     fn enter(&self, state: ShareState) {
