@@ -64,9 +64,6 @@ impl ShareTask {
                 break;
             }
         }
-        let content_id = self.share.content_id();
-        self.context.shares().all.retain(|share| share.content_id() != content_id);
-        self.share.end();
     }
 
     async fn take_part(&mut self) -> Result<Stopped, ShareError> {
@@ -136,6 +133,15 @@ impl ShareTask {
             }
         }
         Err(Stopped)
+    }
+}
+
+/// However the task ends, also by a panic or with its runtime: whoever waits for its end is told.
+impl Drop for ShareTask {
+    fn drop(&mut self) {
+        let content_id = self.share.content_id();
+        self.context.shares().all.retain(|share| share.content_id() != content_id);
+        self.share.end();
     }
 }
 
