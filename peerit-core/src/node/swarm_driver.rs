@@ -2,10 +2,11 @@
 //! other. One task owns it all.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_channel::Receiver;
+use async_channel::{Receiver, Sender};
 use futures_util::{FutureExt, select_biased};
 
 use super::connection::{Connection, Outgoing, Source};
@@ -42,6 +43,10 @@ pub(crate) struct SwarmDriver<'a> {
     source: Source,
     connections: BTreeMap<PeerKey, Connection>,
     next_peer: &'a mut u32,
+    /// Held by every job that writes.
+    job: Option<Sender<Infallible>>,
+    /// Closed when there are no such jobs and will be none.
+    jobs: Receiver<Infallible>,
     /// The files are final: what was downloaded may be called complete.
     finished: bool,
     published: Timestamp,
@@ -73,8 +78,11 @@ impl<'a> SwarmDriver<'a> {
             readers: context.readers.clone(),
             inputs: task.share.inputs().clone(),
         };
+        let (job, jobs) = async_channel::bounded(1);
         Self {
             context,
+            job: Some(job),
+            jobs,
             share: task.share.clone(),
             inputs: &task.inputs,
             paused: &mut task.paused,
@@ -89,7 +97,8 @@ impl<'a> SwarmDriver<'a> {
         }
     }
 
-    /// Takes part until the user stops it (`Ok`) or the content cannot be read or written.
+    /// Takes part until the user stops it (`Ok`) or the content cannot be read or written. When this
+    /// ends, nothing writes to the files any more.
     pub(crate) async fn run(mut self) -> Result<Stopped, ShareError> {
         let topic = self.share.content_id().topic();
         let trackers = self.source.manifest.trackers().to_vec();
@@ -106,8 +115,28 @@ impl<'a> SwarmDriver<'a> {
         self.context.stop_answering(&self.share);
         self.context.announcer.leave(topic);
         self.connections.clear();
+        let stopped = self.end_jobs().await;
         self.sync().await;
-        ended
+        if stopped { Ok(Stopped) } else { ended }
+    }
+
+    /// Waits for the jobs that are queued or running; they wait for room among the inputs, so those
+    /// are taken meanwhile. Returns whether the user has stopped the share.
+    async fn end_jobs(&mut self) -> bool {
+        self.job.take();
+        let mut stopped = false;
+        loop {
+            select_biased! {
+                input = self.inputs.recv().fuse() => match input {
+                    Ok(Input::Command { command: Command::Stop, .. }) => stopped = true,
+                    Ok(Input::Command { command, .. }) => *self.paused = command == Command::Pause,
+                    Ok(_) => {}
+                    Err(_) => return stopped,
+                },
+                // Nothing is ever sent: this is the end of the last job.
+                _ = self.jobs.recv().fuse() => return stopped,
+            }
+        }
     }
 
     async fn drive(&mut self) -> Result<Stopped, ShareError> {
@@ -242,7 +271,7 @@ impl<'a> SwarmDriver<'a> {
 
     /// Hashes and stores a chunk on a worker; the answer comes back as an input.
     fn verify(&self, chunk: crate::id::ChunkIndex, blocks: Vec<bytes::Bytes>) {
-        let source = self.source.clone();
+        let (source, job) = (self.source.clone(), self.job.clone());
         self.context.checkers.submit(move || {
             let input = if source.manifest.matches(chunk, &blocks) {
                 let start = source.manifest.layout().chunk_start(chunk);
@@ -255,18 +284,20 @@ impl<'a> SwarmDriver<'a> {
             };
             // Fails when the share has ended: a restart finds the chunk on disk.
             let _ = source.inputs.send_blocking(input);
+            drop(job);
         });
     }
 
     /// Everything is stored: makes the files final, then says so.
     fn finish(&self) {
-        let source = self.source.clone();
+        let (source, job) = (self.source.clone(), self.job.clone());
         self.context.checkers.submit(move || {
             let input = match source.store.finish() {
                 Ok(()) => Input::Finished,
                 Err(error) => Input::StoreFailed(error),
             };
             let _ = source.inputs.send_blocking(input);
+            drop(job);
         });
     }
 
