@@ -72,9 +72,10 @@ impl Client {
             Some(Ask::Remove(ask)) => office.change(&ask.content_id, Change::Remove).await,
             Some(Ask::Stop(_)) => {
                 office.shares.shut_down().await;
-                self.send(Answer::Done(proto::Done {})).await?;
+                // Also when the client is gone: a daemon without a node is of no use to anybody.
+                let sent = self.send(Answer::Done(proto::Done {})).await;
                 office.stopper.stop();
-                return Ok(());
+                return sent;
             }
         };
         self.send_result(answer).await
