@@ -288,10 +288,12 @@ impl Shares {
 
     /// Resumes a share that does not run as it should, and leaves others alone.
     async fn go_on(&self, share: &Share, record: Record) -> Result<(), RequestError> {
-        if record.paused {
+        let paused = record.paused;
+        if paused {
             self.set_paused(share, record, false).await?;
         }
-        if matches!(share.status().state, ShareState::Paused | ShareState::Failed) {
+        // One that is still checked does not look paused yet, but will be.
+        if paused || matches!(share.status().state, ShareState::Paused | ShareState::Failed) {
             share.resume().await;
         }
         Ok(())
