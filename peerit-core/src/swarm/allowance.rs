@@ -2,30 +2,34 @@
 
 use crate::time::Timestamp;
 
+/// Millionths in a token: tokens a second are then millionths a microsecond.
+const TOKEN: u64 = 1_000_000;
+
 /// A token bucket: so many at once, and so many more each second.
 #[derive(Clone, Debug)]
 pub(super) struct Allowance {
     burst: u32,
     per_second: u32,
-    /// Thousandths of a token left.
+    /// Millionths of a token left.
     left: u64,
     filled: Timestamp,
 }
 
 impl Allowance {
     pub(super) fn new(now: Timestamp, burst: u32, per_second: u32) -> Self {
-        Self { burst, per_second, left: u64::from(burst) * 1_000, filled: now }
+        Self { burst, per_second, left: u64::from(burst) * TOKEN, filled: now }
     }
 
     /// Takes one; false when none is left.
     pub(super) fn take(&mut self, now: Timestamp) -> bool {
-        let passed = u64::try_from((now - self.filled).as_millis()).unwrap_or(u64::MAX);
+        // In microseconds: a peer that takes often must not lose the rest of a coarser unit each time.
+        let passed = u64::try_from((now - self.filled).as_micros()).unwrap_or(u64::MAX);
         let gained = passed.saturating_mul(u64::from(self.per_second));
-        self.left = self.left.saturating_add(gained).min(u64::from(self.burst) * 1_000);
+        self.left = self.left.saturating_add(gained).min(u64::from(self.burst) * TOKEN);
         self.filled = now;
-        let enough = self.left >= 1_000;
+        let enough = self.left >= TOKEN;
         if enough {
-            self.left -= 1_000;
+            self.left -= TOKEN;
         }
         enough
     }
@@ -47,5 +51,13 @@ mod tests {
         assert_eq!(taken(&mut allowance, at(499)), 0);
         assert_eq!(taken(&mut allowance, at(1_499)), 2);
         assert_eq!(taken(&mut allowance, at(3_600_000)), 3);
+    }
+
+    #[test]
+    fn taking_often_loses_nothing() {
+        let at = |us| Timestamp::from_origin(Duration::from_micros(us));
+        let mut allowance = Allowance::new(at(0), 1, 1_000);
+        // A little slower than allowed, in steps of less than a millisecond and a half.
+        assert!((0..10_000).all(|number| allowance.take(at(number * 1_100))));
     }
 }
