@@ -14,6 +14,7 @@ use super::workers::Workers;
 use super::{Node, accept};
 use crate::runtime::{self, Runtime};
 use crate::transport::{Identity, TcpTransport, Transport};
+use crate::wire::AGENT_LENGTH_MAX;
 
 /// Reads for uploads that run at once: enough to keep a solid-state disk's queue busy.
 const READERS: usize = 8;
@@ -71,9 +72,13 @@ impl NodeBuilder {
         self
     }
 
-    /// Program and version that peers are told; at most 64 bytes. Default: `peerit/` and the version of this crate.
+    /// Program and version that peers are told; cut to 64 bytes. Default: `peerit/` and the version of this crate.
     pub fn agent(mut self, agent: impl Into<String>) -> Self {
         self.agent = agent.into();
+        // Peers would refuse a longer one, and us with it.
+        while self.agent.len() > AGENT_LENGTH_MAX {
+            self.agent.pop();
+        }
         self
     }
 
