@@ -1,5 +1,6 @@
 //! Takes connections of peers and hands them to the shares they ask for.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,7 +17,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKES_MAX: usize = 256;
 
 /// Accepts until the transport is closed or the node shuts down.
-pub(crate) async fn run(context: Arc<Context>, shut_down: async_channel::Receiver<()>) {
+pub(crate) async fn run(context: Arc<Context>, shut_down: async_channel::Receiver<Infallible>) {
     let handshakes = Arc::new(AtomicUsize::new(0));
     loop {
         let accept = context.transport.accept();

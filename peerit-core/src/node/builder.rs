@@ -118,6 +118,7 @@ impl NodeBuilder {
         };
         let peer_id = identity.peer_id();
         let cores = available_parallelism().map_or(1, usize::from);
+        let (closing, shut_down) = async_channel::bounded(1);
         let context = Arc::new(Context {
             announcer: Announcer::start(Arc::clone(&runtime), udp, peer_id, getrandom::u64()?),
             transport,
@@ -131,10 +132,10 @@ impl NodeBuilder {
             handles: Arc::default(),
             shares: Mutex::new(Shares::default()),
             runtime,
+            closing,
         });
-        let (closing, shut_down) = async_channel::bounded(1);
         context.runtime.spawn(Box::pin(accept::run(Arc::clone(&context), shut_down)));
-        Ok(Node::new(context, closing))
+        Ok(Node::new(context))
     }
 }
 

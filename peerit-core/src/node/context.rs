@@ -1,10 +1,13 @@
 //! What all tasks of a node share.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use async_channel::Sender;
 
 use super::announcer::Announcer;
 use super::clock::Clock;
@@ -38,6 +41,8 @@ pub(crate) struct Context {
     /// Open files of all shares.
     pub(crate) handles: Arc<HandleCache>,
     pub(crate) shares: Mutex<Shares>,
+    /// Closed at shutdown, not before: a node goes on also when its last handle is dropped.
+    pub(crate) closing: Sender<Infallible>,
 }
 
 /// The shares of a node.

@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use async_channel::Sender;
-
 use super::builder::NodeBuilder;
 use super::context::Context;
 use super::error::NodeError;
@@ -23,7 +21,6 @@ use crate::store::create::{CreateOptions, Created, create};
 #[derive(Clone)]
 pub struct Node {
     context: Arc<Context>,
-    closing: Sender<()>,
 }
 
 impl Node {
@@ -32,8 +29,8 @@ impl Node {
         NodeBuilder::new()
     }
 
-    pub(crate) fn new(context: Arc<Context>, closing: Sender<()>) -> Self {
-        Self { context, closing }
+    pub(crate) fn new(context: Arc<Context>) -> Self {
+        Self { context }
     }
 
     /// Makes the manifest of a file or folder (each byte is read once, hashed on all cores) and seeds
@@ -138,7 +135,7 @@ impl Node {
         for share in shares {
             share.remove().await;
         }
-        self.closing.close();
+        self.context.closing.close();
         self.context.announcer.shutdown().await;
         if let Some(tracker) = &self.context.tracker {
             tracker.shutdown().await;
