@@ -34,7 +34,7 @@ pub(crate) async fn to_the_end(
             None => break Err(CliError::Interrupted(after_interrupt)),
             Some(None) => break Err(removed()),
             Some(Some(Err(error))) => break Err(error),
-            Some(Some(Ok(status))) if is_done(&status) => break Ok(status),
+            Some(Some(Ok(status))) if status.complete => break Ok(status),
             Some(Some(Ok(status))) if status.state == ShareState::Failed => {
                 break Err(failed(&status));
             }
@@ -49,11 +49,6 @@ pub(crate) async fn to_the_end(
     };
     display.clear(&mut env.err);
     result
-}
-
-/// Whether every byte is verified, and the files are final: modes set, on disk for good.
-pub(crate) fn is_done(status: &ShareStatus) -> bool {
-    status.is_complete() && status.state != ShareState::Downloading
 }
 
 fn removed() -> CliError {

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use crate::env::Env;
 use crate::error::CliError;
-use crate::follow::is_done;
 
 /// `peerit status`.
 #[derive(Debug, Serialize)]
@@ -204,7 +203,7 @@ impl Share {
             name: status.name.clone(),
             state: state(status.state),
             reason: status.reason.clone(),
-            complete: is_done(status),
+            complete: status.complete,
             verified_bytes: status.verified,
             total_bytes: status.total,
             download_bytes_per_s: status.download_rate,

@@ -128,6 +128,7 @@ pub(crate) fn status() -> ShareStatus {
         name: "big.iso".to_owned(),
         state: ShareState::Downloading,
         reason: String::new(),
+        complete: false,
         verified: 25,
         total: 100,
         download_rate: 5,

@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let node = Node::builder().start().await?;
         let share = node.download(manifest, folder, DownloadOptions::default()).await?;
         let mut progress = share.progress();
-        while let Some(status) = progress.next().await.filter(|status| !status.is_complete()) {
+        while let Some(status) = progress.next().await.filter(|status| !status.complete) {
             println!("{} of {} bytes", status.verified, status.total);
         }
         share.completed().await?;

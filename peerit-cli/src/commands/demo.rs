@@ -18,7 +18,6 @@ use crate::args::Demo;
 use crate::daemon::runtime;
 use crate::env::Env;
 use crate::error::CliError;
-use crate::follow::is_done;
 use crate::progress::{Display, Line};
 use crate::{hashing, p2p};
 
@@ -121,7 +120,7 @@ async fn watch(seed: &Share, downloads: &[Share], env: &mut Env) -> Result<(), C
             names.iter().zip(&statuses).map(|(name, status)| Line { name, ..Line::of(status) }),
         );
         display.draw_progress(&mut env.err, &lines);
-        if statuses.iter().all(is_done) {
+        if statuses.iter().all(|status| status.complete) {
             break Ok(());
         }
         runtime.sleep(INTERVAL).await;

@@ -85,6 +85,7 @@ fn failed_status(content_id: ContentId, reason: String) -> ShareStatus {
         name: String::new(),
         state: ShareState::Failed,
         reason,
+        complete: false,
         verified: 0,
         total: 0,
         download_rate: 0,

@@ -170,7 +170,7 @@ impl Shares {
                 return Err(RequestError::Elsewhere(share.status().path));
             }
             let same_options = peers.is_empty() && !overwrite;
-            if record.origin || same_options || share.status().is_complete() {
+            if record.origin || same_options || share.status().complete {
                 self.go_on(&share, record).await?;
                 return Ok(content_id);
             }

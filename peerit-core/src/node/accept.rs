@@ -13,7 +13,7 @@ use crate::transport::{Incoming, answer_swarm};
 
 /// How long a dialling peer has to prove that it knows a manifest.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Handshakes under way at once; more are dropped. About 32 KiB of TLS state each: 8 MiB.
+/// Handshakes under way at once; more are dropped. About 160 KiB of buffers each: 40 MiB.
 const HANDSHAKES_MAX: usize = 256;
 
 /// Accepts until the transport is closed or the node shuts down.

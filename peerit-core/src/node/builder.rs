@@ -18,6 +18,9 @@ use crate::wire::AGENT_LENGTH_MAX;
 
 /// Reads for uploads that run at once: enough to keep a solid-state disk's queue busy.
 const READERS: usize = 8;
+/// Long jobs that run at once. They use all cores themselves, so more would only compete; several,
+/// so that a small share need not wait until a large one is hashed.
+const CHORES: usize = 4;
 /// How often a free port is sought that is free for TCP and UDP.
 const PORT_TRIES: usize = 16;
 
@@ -127,6 +130,7 @@ impl NodeBuilder {
             clock: Clock::start(),
             tracker,
             checkers: Workers::new(Arc::clone(&runtime), cores),
+            chores: Workers::new(Arc::clone(&runtime), CHORES),
             readers: Workers::new(Arc::clone(&runtime), READERS),
             stamps: self.stamps,
             handles: Arc::default(),

@@ -1,5 +1,6 @@
 //! One connection: frames in, frames out.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -122,16 +123,21 @@ async fn write(
     source: &Source,
 ) -> Result<(), FrameError> {
     let mut buffer = Vec::new();
+    // A few at most: the swarm hands out the next one when one is sent.
+    let mut blocks = VecDeque::new();
     while let Ok(next) = outgoing.recv().await {
         let mut next = Some(next);
-        while let Some(item) = next {
-            match item {
-                Outgoing::Frame(frame) => writer.send(&frame).await?,
-                Outgoing::Manifest { offset, length } => {
+        while next.is_some() || !blocks.is_empty() {
+            match next {
+                // A frame is short and often urgent: it does not wait for blocks.
+                Some(Outgoing::Frame(frame)) => writer.send(&frame).await?,
+                Some(Outgoing::Manifest { offset, length }) => {
                     send_manifest(&mut writer, source.manifest.info_bytes(), offset, length)
                         .await?;
                 }
-                Outgoing::Block(block) => {
+                Some(Outgoing::Block(block)) => blocks.push_back(block),
+                None => {
+                    let Some(block) = blocks.pop_front() else { break };
                     buffer = match read_block(source, block, buffer).await {
                         Ok(buffer) => buffer,
                         Err(error) => {

@@ -34,6 +34,8 @@ pub(crate) struct Context {
     pub(crate) tracker: Option<TrackerService>,
     /// Hash and write: bounded by the cores.
     pub(crate) checkers: Workers,
+    /// Long work: hashing what is there, making files durable.
+    pub(crate) chores: Workers,
     /// Read for uploads: bounded by what a disk can queue.
     pub(crate) readers: Workers,
     /// Where what vouches for complete content is kept.

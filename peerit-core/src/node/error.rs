@@ -37,6 +37,9 @@ pub enum NodeError {
     /// The content cannot be read into a manifest.
     #[error(transparent)]
     Create(#[from] CreateError),
+    /// The content is a share already, in another folder.
+    #[error("the content is already at {}: remove that share first, its files stay", .0.display())]
+    Elsewhere(PathBuf),
     /// The path has no parent folder.
     #[error("{} is not in a folder", .0.display())]
     NoFolder(PathBuf),

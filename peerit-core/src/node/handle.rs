@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::builder::NodeBuilder;
 use super::context::Context;
@@ -34,11 +35,13 @@ impl Node {
     }
 
     /// Makes the manifest of a file or folder (each byte is read once, hashed on all cores) and seeds
-    /// it where it is; resolves when peers can have it. The files are never written to. Not cancel
-    /// safe: a dropped call hashes to its end.
+    /// it where it is; resolves when peers can have it. The files are never written to. A content that
+    /// the node has already is not added twice. Cancel safe: dropping the call ends the hashing, and
+    /// nothing is shared.
     ///
     /// # Errors
-    /// When the content cannot be read, changes meanwhile, or holds what a manifest cannot describe.
+    /// When the content cannot be read, changes meanwhile, holds what a manifest cannot describe, or
+    /// is a share in another folder already.
     pub async fn share(
         &self,
         path: impl Into<PathBuf>,
@@ -47,9 +50,15 @@ impl Node {
         let path = absolute(path.into())?;
         let created = self.create_manifest(path.clone(), &options).await?;
         let open = OpenOptions { stamp: Some(created.stamp), ..self.open_origin(&path)? };
-        let share = self.add(Origin::Manifest(created.manifest), open, Vec::new(), false)?;
-        share.completed().await?;
-        Ok(share)
+        let folder = open.folder.clone();
+        match self.add(Origin::Manifest(created.manifest), open, Vec::new(), false)? {
+            Added::New(share) => {
+                let unfinished = RemovedOnDrop { node: self, share: Some(share) };
+                unfinished.completed().await
+            }
+            Added::Before(share) if share.folder() == folder => Ok(share),
+            Added::Before(share) => Err(NodeError::Elsewhere(share.status().path)),
+        }
     }
 
     /// Seeds content of which there is a manifest already: what does not match it fails the share.
@@ -64,7 +73,7 @@ impl Node {
         options: SeedOptions,
     ) -> Result<Share, NodeError> {
         let open = self.open_origin(&absolute(path.into())?)?;
-        self.add(Origin::Manifest(manifest), open, Vec::new(), options.paused)
+        self.add(Origin::Manifest(manifest), open, Vec::new(), options.paused).map(Added::into)
     }
 
     /// Fetches content into `folder`, and seeds it. What is there already is checked and used. Returns at once, see
@@ -124,8 +133,9 @@ impl Node {
         self.context.tracker.as_ref().map(super::TrackerService::local_address)
     }
 
-    /// Stops all shares, makes what they have durable, tells the trackers, closes the sockets. The
-    /// handles that are left do nothing any more. Cancel safe: a second call goes on.
+    /// Stops all shares, makes what they have durable, tells the trackers. The handles that are left
+    /// do nothing any more; with the last of them the node's sockets close. Cancel safe: a second call
+    /// goes on.
     pub async fn shutdown(&self) {
         let shares = {
             let mut shares = self.context.shares();
@@ -147,14 +157,16 @@ impl Node {
         path: PathBuf,
         options: &ShareOptions,
     ) -> Result<Created, NodeError> {
+        let cancelled = SetOnDrop::default();
         let wanted = CreateOptions {
+            cancelled: Arc::clone(&cancelled.0),
             chunk_length: options.chunk_length,
             hash_algorithm: options.hash_algorithm,
             trackers: self.trackers(&options.trackers),
             ..CreateOptions::default()
         };
         let progress = options.progress.clone();
-        let created = self.context.checkers.run(move || {
+        let created = self.context.chores.run(move || {
             create(&path, &wanted, &|done, total| {
                 if let Some(progress) = &progress {
                     progress(done, total);
@@ -186,7 +198,7 @@ impl Node {
             handles: Arc::clone(&self.context.handles),
             ..OpenOptions::default()
         };
-        self.add(origin, open, options.peers, options.paused)
+        self.add(origin, open, options.peers, options.paused).map(Added::into)
     }
 
     /// Content that its user gives: it keeps its name and is never written to.
@@ -207,7 +219,7 @@ impl Node {
         mut open: OpenOptions,
         peers: Vec<SocketAddr>,
         paused: bool,
-    ) -> Result<Share, NodeError> {
+    ) -> Result<Added, NodeError> {
         let (content_id, manifest) = match &origin {
             Origin::Manifest(manifest) => (manifest.content_id(), Some(manifest)),
             Origin::Link(link) => (link.content_id, None),
@@ -219,7 +231,7 @@ impl Node {
             return Err(NodeError::ShutDown);
         }
         if let Some(share) = shares.all.iter().find(|share| share.content_id() == content_id) {
-            return Ok(share.clone());
+            return Ok(Added::Before(share.clone()));
         }
         let runtime = Arc::clone(&self.context.runtime);
         let (share, inputs) = Share::new(content_id, manifest, open.folder.clone(), runtime);
@@ -236,7 +248,55 @@ impl Node {
             next_peer: 0,
         };
         self.context.runtime.spawn(Box::pin(task.run()));
-        Ok(share)
+        Ok(Added::New(share))
+    }
+}
+
+/// What became of a share that was to be added.
+enum Added {
+    New(Share),
+    /// The node has this content already.
+    Before(Share),
+}
+
+impl Added {
+    fn into(self) -> Share {
+        match self {
+            Self::New(share) | Self::Before(share) => share,
+        }
+    }
+}
+
+/// A share whose caller may still lose interest.
+struct RemovedOnDrop<'a> {
+    node: &'a Node,
+    share: Option<Share>,
+}
+
+impl RemovedOnDrop<'_> {
+    async fn completed(mut self) -> Result<Share, NodeError> {
+        if let Some(share) = &self.share {
+            share.completed().await?;
+        }
+        self.share.take().ok_or(NodeError::ShutDown)
+    }
+}
+
+impl Drop for RemovedOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(share) = self.share.take() {
+            self.node.context.runtime.spawn(Box::pin(async move { share.remove().await }));
+        }
+    }
+}
+
+/// Tells a blocking job that nobody waits for it any more.
+#[derive(Default)]
+struct SetOnDrop(Arc<AtomicBool>);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

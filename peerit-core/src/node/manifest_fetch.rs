@@ -1,6 +1,6 @@
 //! Fetches the manifest of a link from peers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -35,12 +35,12 @@ pub(crate) async fn fetch_manifest(
     first: &[SocketAddr],
 ) -> Manifest {
     let mut known: BTreeSet<SocketAddr> = first.iter().copied().collect();
-    let mut waiting: Vec<SocketAddr> = first.to_vec();
+    let mut waiting: VecDeque<SocketAddr> = first.iter().copied().collect();
     let mut asking = FuturesUnordered::new();
     let mut retry = context.runtime.sleep(RETRY_INTERVAL).fuse();
     loop {
         while asking.len() < PEERS_AT_ONCE {
-            let Some(address) = waiting.pop() else { break };
+            let Some(address) = waiting.pop_front() else { break };
             asking.push(ask_peer(context, link.content_id, address));
         }
         select_biased! {
@@ -54,7 +54,7 @@ pub(crate) async fn fetch_manifest(
                 let Ok(addresses) = addresses else { std::future::pending().await };
                 for address in addresses {
                     if known.len() < ADDRESSES_MAX && known.insert(address) {
-                        waiting.push(address);
+                        waiting.push_back(address);
                     }
                 }
             }

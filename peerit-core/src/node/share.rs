@@ -125,7 +125,7 @@ impl Share {
             let changed = self.0.changed.listen();
             {
                 let state = self.state();
-                if state.status.is_complete() {
+                if state.status.complete {
                     return Ok(());
                 } else if state.status.state == ShareState::Failed {
                     return Err(ShareError::Store(state.status.reason.clone()));
@@ -137,19 +137,20 @@ impl Share {
         }
     }
 
-    /// Stops all traffic; what is verified is made durable. Resolves when it is done. Cancel safe: the share pauses all
-    /// the same.
+    /// Stops all traffic; what is verified is made durable. Resolves when it is done. Dropping the
+    /// call early may leave the share as it was.
     pub async fn pause(&self) {
         self.command(Command::Pause).await;
     }
 
-    /// Takes part again, also after a failure. Resolves when the share has begun. Cancel safe.
+    /// Takes part again, also after a failure. Resolves when the share has begun. Dropping the call
+    /// early may leave the share as it was.
     pub async fn resume(&self) {
         self.command(Command::Resume).await;
     }
 
     /// Takes the share out of the node; files stay as they are. Resolves once nothing touches them
-    /// any more. Cancel safe: the share is removed all the same.
+    /// any more. Dropping the call early may leave the share as it was.
     pub async fn remove(&self) {
         self.command(Command::Stop).await;
         loop {

@@ -53,6 +53,7 @@ impl ShareTask {
                     log::warn!("{}: {error}", self.share.content_id());
                     self.share.update(|status| {
                         status.state = ShareState::Failed;
+                        status.complete = false;
                         status.reason = error.to_string();
                         status.peers.clear();
                         status.download_rate = 0;
@@ -71,6 +72,7 @@ impl ShareTask {
         self.enter(ShareState::Checking);
         let Ok(opened) = self.open(&manifest).await else { return Ok(Stopped) };
         let (store, held) = opened?;
+        self.share.update(|status| status.path = store.path());
         if self.open.origin && !held.is_full() {
             return Err(ShareError::Changed(self.share.status().path));
         }
@@ -84,18 +86,47 @@ impl ShareTask {
             Origin::Manifest(manifest) => return Ok(manifest.clone()),
             Origin::Link(link) => link.clone(),
         };
-        self.enter(ShareState::FetchingManifest);
-        let context = Arc::clone(&self.context);
-        let topic = link.content_id.topic();
-        let found =
-            context.announcer.join(topic, link.trackers.clone(), context.listen_port(), false);
-        let fetching = fetch_manifest(&context, &link, &found, &self.peers);
-        let fetched = unless_stopped(&self.inputs, &mut self.paused, fetching).await;
-        context.announcer.leave(topic);
-        let manifest = fetched?;
+        let manifest = loop {
+            if self.paused {
+                self.enter(ShareState::Paused);
+                self.wait_for_resume().await?;
+            }
+            self.enter(ShareState::FetchingManifest);
+            if let Some(manifest) = self.fetch(&link).await? {
+                break manifest;
+            }
+        };
         self.share.know(&manifest);
         self.origin = Origin::Manifest(manifest.clone());
         Ok(manifest)
+    }
+
+    /// Asks peers for the manifest; none when the share is paused meanwhile.
+    async fn fetch(&mut self, link: &Link) -> Result<Option<Manifest>, Stopped> {
+        let context = Arc::clone(&self.context);
+        let (topic, port) = (link.content_id.topic(), context.listen_port());
+        let found = context.announcer.join(topic, link.trackers.clone(), port, false);
+        let fetched = {
+            let mut fetching = pin!(fetch_manifest(&context, link, &found, &self.peers).fuse());
+            loop {
+                select_biased! {
+                    manifest = fetching => break Ok(Some(manifest)),
+                    input = self.inputs.recv().fuse() => match input {
+                        Ok(Input::Command { command: Command::Pause, .. }) => {
+                            self.paused = true;
+                            self.enter(ShareState::Paused);
+                            break Ok(None);
+                        }
+                        Ok(Input::Command { command: Command::Stop, .. }) | Err(_) => {
+                            break Err(Stopped);
+                        }
+                        Ok(_) => {}
+                    },
+                }
+            }
+        };
+        context.announcer.leave(topic);
+        fetched
     }
 
     async fn open(
@@ -115,6 +146,7 @@ impl ShareTask {
     fn enter(&self, state: ShareState) {
         self.share.update(|status| {
             status.state = state;
+            status.complete = false;
             status.reason.clear();
         });
     }
@@ -174,7 +206,7 @@ async fn open(
     options: &OpenOptions,
 ) -> Result<(FileStore, Bitfield), StoreError> {
     let (share, manifest, options) = (share.clone(), manifest.clone(), options.clone());
-    let opened = context.checkers.run(move || {
+    let opened = context.chores.run(move || {
         FileStore::open(&manifest, options, &|checked| {
             share.update(|status| status.verified = checked);
         })

@@ -35,6 +35,8 @@ pub struct ShareStatus {
     pub state: ShareState,
     /// Why it is in this state, for people; empty where the state says it all.
     pub reason: String,
+    /// Whether every byte is verified and the files are final.
+    pub complete: bool,
     /// Bytes verified and stored; while checking, bytes checked.
     pub verified: u64,
     /// Length of the content; 0 until the manifest is known.
@@ -62,6 +64,7 @@ impl ShareStatus {
             name: String::new(),
             state,
             reason: String::new(),
+            complete: false,
             verified: 0,
             total: 0,
             download_rate: 0,
@@ -71,19 +74,6 @@ impl ShareStatus {
             peers: Vec::new(),
             trackers: Vec::new(),
             path,
-        }
-    }
-
-    /// Whether every byte is verified and the files are final.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        match self.state {
-            ShareState::Seeding => true,
-            ShareState::Paused => !self.name.is_empty() && self.verified == self.total,
-            ShareState::FetchingManifest
-            | ShareState::Checking
-            | ShareState::Downloading
-            | ShareState::Failed => false,
         }
     }
 }

@@ -17,7 +17,7 @@ use super::share::Share;
 use super::share_task::{ShareTask, Stopped};
 use super::status::ShareState;
 use crate::bitfield::Bitfield;
-use crate::id::PeerKey;
+use crate::id::{ChunkIndex, PeerKey};
 use crate::manifest::Manifest;
 use crate::runtime::{BoxFuture, timeout};
 use crate::store::Store;
@@ -185,7 +185,7 @@ impl<'a> SwarmDriver<'a> {
                 self.finished = true;
                 self.publish();
                 let store = Arc::clone(&self.source.store);
-                self.context.readers.submit(move || sync(&*store));
+                self.context.chores.submit(move || sync(&*store));
             }
             Input::Command { command: Command::Stop, .. } => return Ok(Some(Stopped)),
             Input::Command { command, done } => {
@@ -270,7 +270,7 @@ impl<'a> SwarmDriver<'a> {
     }
 
     /// Hashes and stores a chunk on a worker; the answer comes back as an input.
-    fn verify(&self, chunk: crate::id::ChunkIndex, blocks: Vec<bytes::Bytes>) {
+    fn verify(&self, chunk: ChunkIndex, blocks: Vec<bytes::Bytes>) {
         let (source, job) = (self.source.clone(), self.job.clone());
         self.context.checkers.submit(move || {
             let input = if source.manifest.matches(chunk, &blocks) {
@@ -305,7 +305,7 @@ impl<'a> SwarmDriver<'a> {
     async fn sync(&self) {
         if !self.finished {
             let store = Arc::clone(&self.source.store);
-            self.context.readers.run(move || sync(&*store)).await;
+            self.context.chores.run(move || sync(&*store)).await;
         }
     }
 
@@ -325,7 +325,7 @@ impl<'a> SwarmDriver<'a> {
         let now = self.context.clock.now();
         self.published = now;
         self.unpublished = false;
-        let swarm = &self.swarm;
+        let (swarm, finished) = (&self.swarm, self.finished);
         let rates = (swarm.download_rate(now), swarm.upload_rate(now));
         self.moving = !self.connections.is_empty() || rates != (0, 0);
         let state = match (*self.paused, self.swarm.is_complete(), self.finished) {
@@ -338,6 +338,7 @@ impl<'a> SwarmDriver<'a> {
         let verified = verified_bytes(swarm.have(), &self.source.manifest);
         self.share.update(|status| {
             status.state = state;
+            status.complete = finished;
             status.verified = verified;
             (status.download_rate, status.upload_rate) = rates;
             status.downloaded = swarm.downloaded();
@@ -380,7 +381,7 @@ fn sync(store: &dyn Store) {
 fn verified_bytes(have: &Bitfield, manifest: &Manifest) -> u64 {
     let layout = manifest.layout();
     let full = u64::from(have.count()) * u64::from(layout.chunk_length());
-    let last = layout.chunks().last().filter(|&last| have.contains(last));
+    let last = have.len().checked_sub(1).map(ChunkIndex).filter(|&last| have.contains(last));
     let short = last.map_or(0, |last| layout.chunk_length() - layout.length_of(last));
     full - u64::from(short)
 }
