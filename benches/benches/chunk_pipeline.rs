@@ -199,7 +199,7 @@ async fn connect() -> (FrameWriter, FrameReader) {
     };
     let ((_, here), (address, there)) = (peer(1), peer(2));
     let (dialled, incoming) = zip(here.dial(address), there.accept()).await;
-    let answered = incoming.unwrap().await.unwrap();
+    let answered = incoming.unwrap().handshake.await.unwrap();
     (framed(dialled.unwrap().stream).1, framed(answered.stream).0)
 }
 

@@ -30,6 +30,14 @@ impl Source {
         }
     }
 
+    /// Whether it names somebody who knows peers.
+    pub(crate) fn has_trackers(&self) -> bool {
+        match self {
+            Self::Manifest(manifest) => !manifest.trackers().is_empty(),
+            Self::Link(link) => !link.trackers.is_empty(),
+        }
+    }
+
     pub(crate) fn content_id(&self) -> ContentId {
         match self {
             Self::Manifest(manifest) => manifest.content_id(),

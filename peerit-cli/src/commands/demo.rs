@@ -73,6 +73,8 @@ async fn play(cast: &mut Cast, path: &Path, stage: &Path, env: &mut Env) -> Resu
         check(&manifest, share, env)?;
     }
     let total = manifest.layout().length();
+    // Paused, it shows the last byte it has sent.
+    seed.pause().await;
     env.print(&format!(
         "{} to 2 downloads in {}: {} each, {} together; the seed sent {}",
         size(total),

@@ -26,6 +26,9 @@ const GONE: &str =
 pub(crate) async fn run(args: &Download, env: &mut Env) -> Result<(), CliError> {
     let source = Source::read(env, &args.source)?;
     let folder = folder(env, args.dir.as_deref())?;
+    if !source.has_trackers() && args.peers.is_empty() {
+        env.note("no tracker is named: without --peer HOST:PORT nobody may be found");
+    }
     if args.no_daemon {
         return alone::download(args, source, &folder, env).await;
     }

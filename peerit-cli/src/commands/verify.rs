@@ -1,6 +1,6 @@
 //! `peerit verify`: checks a file or folder against a `.p2p` file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use peerit_core::manifest::Manifest;
 use peerit_core::store::verify::{BadFile, verify};
@@ -62,11 +62,7 @@ fn content(manifest: &Manifest, path: PathBuf) -> PathBuf {
     let inside = path.join(manifest.name());
     let is_inside = match manifest.is_single_file() {
         true => path.is_dir(),
-        false => inside.is_dir() && !is_content(manifest, &path),
+        false => inside.is_dir() && path.file_name() != inside.file_name(),
     };
     if is_inside { inside } else { path }
-}
-
-fn is_content(manifest: &Manifest, path: &Path) -> bool {
-    manifest.files().first().is_some_and(|file| path.join(&file.path).exists())
 }

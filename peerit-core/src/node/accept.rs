@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use futures_util::{FutureExt, select_biased};
 
 use super::context::Context;
 use super::input::Input;
+use super::places::Places;
 use crate::runtime::timeout;
 use crate::swarm::Direction;
 use crate::transport::{Incoming, answer_swarm};
@@ -16,25 +18,23 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Handshakes under way at once; more are dropped. About 160 KiB of buffers each: 40 MiB.
 const HANDSHAKES_MAX: usize = 256;
 
+/// Handshakes of one host under way at once: 16 hosts are needed to keep all others out.
+const HANDSHAKES_PER_HOST_MAX: usize = 16;
+
 /// Accepts until the transport is closed or the node shuts down.
 pub(crate) async fn run(context: Arc<Context>, shut_down: async_channel::Receiver<Infallible>) {
-    let handshakes = Arc::new(AtomicUsize::new(0));
+    let places = Places::new(HANDSHAKES_MAX, HANDSHAKES_PER_HOST_MAX);
     loop {
-        let accept = context.transport.accept();
-        let closing = shut_down.recv();
-        let incoming = match futures_util::future::select(accept, std::pin::pin!(closing)).await {
-            futures_util::future::Either::Left((Ok(incoming), _)) => incoming,
-            futures_util::future::Either::Left((Err(error), _)) => {
-                log::error!("no more connections are taken: {error}");
-                return;
-            }
-            futures_util::future::Either::Right(_) => return,
+        let incoming = select_biased! {
+            _ = shut_down.recv().fuse() => return,
+            incoming = context.transport.accept().fuse() => incoming,
         };
-        if handshakes.fetch_add(1, Ordering::Relaxed) >= HANDSHAKES_MAX {
-            handshakes.fetch_sub(1, Ordering::Relaxed);
-            continue;
-        }
-        let (context, handshakes) = (Arc::clone(&context), Arc::clone(&handshakes));
+        let incoming = match incoming {
+            Ok(incoming) => incoming,
+            Err(error) => return log::error!("no more connections are taken: {error}"),
+        };
+        let Some(place) = places.take(incoming.address.ip()) else { continue };
+        let context = Arc::clone(&context);
         let runtime = Arc::clone(&context.runtime);
         runtime.spawn(Box::pin(async move {
             let answered =
@@ -42,13 +42,13 @@ pub(crate) async fn run(context: Arc<Context>, shut_down: async_channel::Receive
             if answered.await.is_err() {
                 log::debug!("a peer that dialled did not say in time what it wants");
             }
-            handshakes.fetch_sub(1, Ordering::Relaxed);
+            drop(place);
         }));
     }
 }
 
 async fn answer(context: &Context, incoming: Incoming) {
-    let connection = match incoming.await {
+    let connection = match incoming.handshake.await {
         Ok(connection) => connection,
         Err(error) => return log::debug!("a peer that dialled failed: {error}"),
     };

@@ -17,6 +17,7 @@ mod input;
 mod interfaces;
 mod manifest_fetch;
 mod options;
+mod places;
 mod share;
 mod share_task;
 mod status;

@@ -326,7 +326,9 @@ impl<'a> SwarmDriver<'a> {
         self.published = now;
         self.unpublished = false;
         let (swarm, finished) = (&self.swarm, self.finished);
-        let rates = (swarm.download_rate(now), swarm.upload_rate(now));
+        // What came in the last seconds says nothing about a share that is complete or paused.
+        let down = if swarm.is_complete() || *self.paused { 0 } else { swarm.download_rate(now) };
+        let rates = (down, if *self.paused { 0 } else { swarm.upload_rate(now) });
         self.moving = !self.connections.is_empty() || rates != (0, 0);
         let state = match (*self.paused, self.swarm.is_complete(), self.finished) {
             (true, ..) => ShareState::Paused,

@@ -21,8 +21,9 @@ impl Scheduler {
     /// Asks a peer with nothing else to do for the block that would otherwise come last, when it
     /// would come sooner from this peer. The first arrival wins, the other request is cancelled.
     ///
-    /// Before the endgame this frees memory that slow peers hold; then it must come in half the
-    /// time, because what comes twice takes the place of what is still to come.
+    /// A request that comes soon anyway is left alone: racing it would only move bytes twice. Before
+    /// the endgame a race frees memory that slow peers hold; then it must save half the time, and the
+    /// wait must be long, for memory is also full when everybody is fast and the disk is not.
     pub(super) fn duplicate(&self, key: PeerKey) -> Option<Block> {
         let peer = self.peers.get(&key).filter(|peer| !peer.pipeline.is_snubbed())?;
         let endgame = self.is_endgame();
@@ -31,14 +32,18 @@ impl Scheduler {
         }
         let with_this = peer.outstanding_bytes + u64::from(BLOCK_LENGTH_MAX);
         let own_wait = peer.pipeline.time_for(with_this, &self.config);
-        let own_wait = if endgame { own_wait } else { own_wait.saturating_mul(2) };
+        let least = if endgame {
+            own_wait + self.config.queue_target
+        } else {
+            own_wait.saturating_mul(2).max(self.config.race_after)
+        };
         self.requests
             .slowest(self.config.endgame_scan)
             .filter(|&(_, holder, block)| {
                 holder != key && peer.serves(block.chunk) && self.may_be_duplicated(block)
             })
             .map(|(expected, holder, block)| (self.wait_for(holder, expected), block))
-            .filter(|&(wait, _)| wait > own_wait)
+            .filter(|&(wait, _)| wait > least)
             .max_by_key(|&(wait, _)| wait)
             .map(|(_, block)| block)
     }

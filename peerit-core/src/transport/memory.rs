@@ -99,7 +99,8 @@ impl Transport for MemoryTransport {
     fn accept(&self) -> BoxFuture<'_, Result<Incoming, TransportError>> {
         Box::pin(async move {
             let connection = self.incoming.recv().await.map_err(|_| TransportError::Closed)?;
-            Ok(Box::pin(ready(Ok(connection))) as Incoming)
+            let address = connection.address;
+            Ok(Incoming { address, handshake: Box::pin(ready(Ok(connection))) })
         })
     }
 
@@ -130,7 +131,7 @@ mod tests {
         assert!(network.transport(PeerId([3; 32]), two).is_err(), "the address is taken");
         block_on(async {
             let mut here = dialler.dial(two).await.unwrap();
-            let mut there = answerer.accept().await.unwrap().await.unwrap();
+            let mut there = answerer.accept().await.unwrap().handshake.await.unwrap();
             assert_eq!((here.peer_id, here.address), (PeerId([2; 32]), two));
             assert_eq!((there.peer_id, there.address), (PeerId([1; 32]), one));
             assert_eq!(here.binding, there.binding);

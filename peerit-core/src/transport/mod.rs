@@ -37,8 +37,14 @@ pub trait Transport: Send + Sync {
     fn listen_port(&self) -> u16;
 }
 
-/// A connection whose handshake is yet to be done: await it in a task of its own, with a deadline.
-pub type Incoming = BoxFuture<'static, Result<Connection, TransportError>>;
+/// A connection whose handshake is yet to be done: to be awaited in a task of its own, with a
+/// deadline.
+pub struct Incoming {
+    /// Where it comes from.
+    pub address: SocketAddr,
+    /// Ends the handshake.
+    pub handshake: BoxFuture<'static, Result<Connection, TransportError>>,
+}
 
 /// An open connection: both sides have proved their peer ids, everything is encrypted.
 pub struct Connection {

@@ -78,7 +78,8 @@ impl Transport for TcpTransport {
             // A socket for both families writes IPv4 addresses as IPv6 ones.
             let from = SocketAddr::new(from.ip().to_canonical(), from.port());
             let tls = self.tls.clone();
-            Ok(Box::pin(async move { tls.answer(stream, from).await }) as Incoming)
+            let handshake = Box::pin(async move { tls.answer(stream, from).await });
+            Ok(Incoming { address: from, handshake })
         })
     }
 

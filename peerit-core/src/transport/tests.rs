@@ -26,7 +26,7 @@ fn node(runtime: &Arc<dyn Runtime>) -> (Identity, TcpTransport, SocketAddr) {
 }
 
 async fn answer(transport: &TcpTransport) -> Result<Connection, TransportError> {
-    transport.accept().await?.await
+    transport.accept().await?.handshake.await
 }
 
 /// Both ends of a connection in the swarm of [`CONTENT`].
@@ -110,7 +110,7 @@ fn a_client_that_stalls_holds_up_nobody() {
         let (dialled, answered) = join(dialler.dial(address), answer(&answerer)).await;
         assert!(dialled.is_ok() && answered.is_ok());
         drop(silent);
-        assert!(stalled.await.is_err());
+        assert!(stalled.handshake.await.is_err());
     });
 }
 

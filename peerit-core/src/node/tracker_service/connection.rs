@@ -1,14 +1,14 @@
 //! The tracker's TCP connections.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::Sender;
 use bytes::Bytes;
 use futures_util::{FutureExt, select};
 
+use super::super::places::{Place, Places};
 use super::{ERROR_PAUSE, Life};
 use crate::runtime::{BoxStream, Runtime, TcpListener, timeout};
 use crate::tracker::DATAGRAM_MAX;
@@ -18,9 +18,9 @@ use crate::transport::messages::{read_message, write_message};
 /// in all.
 const CONNECTIONS_MAX: usize = 1_024;
 
-/// Most connections of one IP address at once: 64 hosts are needed to take them all. A client opens
-/// 8 at most.
-const CONNECTIONS_PER_IP_MAX: usize = 16;
+/// Most connections of one host at once: 64 hosts are needed to take them all. A client opens 8 at
+/// most.
+const CONNECTIONS_PER_HOST_MAX: usize = 16;
 
 /// A request that came over TCP.
 pub(super) struct StreamRequest {
@@ -43,7 +43,7 @@ pub(super) struct Acceptor {
     life: Life,
     deadline: Duration,
     requests: Sender<StreamRequest>,
-    open: Arc<Open>,
+    places: Arc<Places>,
 }
 
 impl Acceptor {
@@ -53,7 +53,8 @@ impl Acceptor {
         deadline: Duration,
         requests: Sender<StreamRequest>,
     ) -> Self {
-        Self { runtime, life, deadline, requests, open: Arc::default() }
+        let places = Places::new(CONNECTIONS_MAX, CONNECTIONS_PER_HOST_MAX);
+        Self { runtime, life, deadline, requests, places }
     }
 
     pub(super) async fn run(self, listener: Arc<dyn TcpListener>) {
@@ -64,7 +65,7 @@ impl Acceptor {
             };
             match accepted {
                 Ok((stream, from)) => {
-                    if let Some(place) = Place::take(&self.open, from.ip()) {
+                    if let Some(place) = self.places.take(from.ip()) {
                         self.spawn(number, stream, from, place);
                     }
                 }
@@ -114,44 +115,6 @@ async fn converse(
             }
             Ok(Verdict::Silence) => {}
             Ok(Verdict::Close) | Err(_) => return,
-        }
-    }
-}
-
-/// How many connections are open, by IP address.
-#[derive(Default)]
-struct Open(Mutex<BTreeMap<IpAddr, usize>>);
-
-/// A place for one connection, given back when dropped.
-struct Place {
-    open: Arc<Open>,
-    ip: IpAddr,
-}
-
-impl Place {
-    fn take(open: &Arc<Open>, ip: IpAddr) -> Option<Self> {
-        let ip = ip.to_canonical();
-        let mut counts = open.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // At most 1,024 numbers to add up.
-        let all: usize = counts.values().sum();
-        let own = counts.get(&ip).copied().unwrap_or(0);
-        if all >= CONNECTIONS_MAX || own >= CONNECTIONS_PER_IP_MAX {
-            return None;
-        }
-        counts.insert(ip, own + 1);
-        drop(counts);
-        Some(Self { open: open.clone(), ip })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.open.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.ip);
-            }
         }
     }
 }

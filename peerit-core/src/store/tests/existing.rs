@@ -53,7 +53,8 @@ fn files_that_differ_are_not_touched() {
     match fixture.open_with(fixture.options(), BOOT) {
         Err(error @ StoreError::Exists { .. }) => {
             let expected = format!(
-                "{}: exists and differs from this content, and 2 more files",
+                "{}: exists and differs from this content, and 2 more files; overwriting was not \
+                 asked for",
                 fixture.path("name/b").display()
             );
             assert_eq!(error.to_string(), expected);

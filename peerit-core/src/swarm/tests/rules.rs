@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::super::*;
 use super::alone::*;
-use crate::layout::{BLOCK_LENGTH_MAX, Block};
+use crate::layout::Block;
 use crate::wire::Hello;
 
 #[test]
@@ -180,11 +180,6 @@ fn serve_all(
     (closed, verified)
 }
 
-/// The block with this number of any chunk.
-fn is_number(block: Block, number: u32) -> bool {
-    block.offset == number * BLOCK_LENGTH_MAX
-}
-
 #[test]
 fn a_liar_among_several_senders_is_found_by_a_single_one_and_stays_banned() {
     let mut alone = Alone::leech();
@@ -195,7 +190,8 @@ fn a_liar_among_several_senders_is_found_by_a_single_one_and_stays_banned() {
     for number in 1..=3 {
         actions.extend(alone.frame(number, Frame::Choke(false)));
     }
-    let lie = |peer, block| u8::from(peer == 2 && is_number(block, 1));
+    // A chunk that is asked of two peers, as the first attempt below shows.
+    let lie = |peer, block: Block| u8::from(peer == 2 && block.chunk == ChunkIndex(1));
     let (closed, verified) = serve_all(&mut alone, actions, lie);
     assert!(alone.swarm.is_complete());
     let [Action::Disconnect { peer, reason }] = closed[..] else { panic!("{closed:?}") };
