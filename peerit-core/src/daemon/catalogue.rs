@@ -80,20 +80,6 @@ impl Catalogue {
 }
 
 fn failed_status(content_id: ContentId, reason: String) -> ShareStatus {
-    ShareStatus {
-        content_id,
-        name: String::new(),
-        state: ShareState::Failed,
-        reason,
-        complete: false,
-        verified: 0,
-        total: 0,
-        download_rate: 0,
-        upload_rate: 0,
-        downloaded: 0,
-        uploaded: 0,
-        peers: Vec::new(),
-        trackers: Vec::new(),
-        path: PathBuf::new(),
-    }
+    let status = ShareStatus::new(content_id, PathBuf::new(), ShareState::Failed);
+    ShareStatus { reason, ..status }
 }

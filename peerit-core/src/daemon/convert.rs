@@ -1,7 +1,7 @@
 //! The state of shares, as Rust and as messages.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use crate::id::{ContentId, PeerId};
 use crate::node::{PeerStatus, ShareState, ShareStatus};
 use crate::swarm;
 use crate::tracker::TrackerStatus;
+use crate::wire::address::{decode_ip, encode_address};
 
 /// A message field that says what cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,7 +103,7 @@ fn state_from_proto(state: proto::ShareState) -> Result<ShareState, Invalid> {
 fn peer_to_proto(peer: &PeerStatus) -> proto::PeerStatus {
     proto::PeerStatus {
         peer_id: id_to_bytes(&peer.peer_id.0),
-        address: Some(address_to_proto(peer.address)),
+        address: Some(encode_address(peer.address)),
         path: path_kind_to_proto(peer.path).into(),
         downloaded_bytes: peer.downloaded,
         uploaded_bytes: peer.uploaded,
@@ -155,20 +156,8 @@ fn path_kind_from_proto(path: proto::Path) -> swarm::Path {
     }
 }
 
-fn address_to_proto(address: SocketAddr) -> wire::SocketAddress {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) => ip.octets().to_vec(),
-        IpAddr::V6(ip) => ip.octets().to_vec(),
-    };
-    wire::SocketAddress { ip: ip.into(), port: address.port().into() }
-}
-
 fn address_from_proto(address: &wire::SocketAddress) -> Option<SocketAddr> {
-    let ip = match address.ip.len() {
-        4 => IpAddr::from(<[u8; 4]>::try_from(&*address.ip).ok()?),
-        _ => IpAddr::from(<[u8; 16]>::try_from(&*address.ip).ok()?),
-    };
-    Some(SocketAddr::new(ip, address.port.try_into().ok()?))
+    Some(SocketAddr::new(decode_ip(&address.ip)?, address.port.try_into().ok()?))
 }
 
 fn tracker_to_proto(tracker: &TrackerStatus) -> proto::TrackerStatus {

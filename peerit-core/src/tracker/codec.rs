@@ -9,6 +9,7 @@ use peerit_proto::wire::v1::SocketAddress;
 
 use super::{DATAGRAM_MAX, PEERS_WANTED_MAX, STREAM_RESPONSE_MAX};
 use crate::id::{PeerId, Topic};
+use crate::wire::address::{self, decode_ip};
 
 /// First byte of every message: the tag of field 1, a fixed64.
 pub(super) const FIRST_BYTE: u8 = 0x09;
@@ -102,19 +103,12 @@ pub(super) fn fill_peers(reply: &mut proto::AnnounceReply, peers: Vec<proto::Pee
 }
 
 pub(super) fn encode_address(address: SocketAddr) -> SocketAddress {
-    let ip = match address.ip().to_canonical() {
-        IpAddr::V4(ip) => Bytes::copy_from_slice(&ip.octets()),
-        IpAddr::V6(ip) => Bytes::copy_from_slice(&ip.octets()),
-    };
-    SocketAddress { ip, port: address.port().into() }
+    address::encode_address(SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
 /// None if it is not an address that can be dialled.
 pub(super) fn decode_address(address: &SocketAddress) -> Option<SocketAddr> {
-    let ip = match <[u8; 4]>::try_from(address.ip.as_ref()) {
-        Ok(octets) => IpAddr::from(octets),
-        Err(_) => IpAddr::from(<[u8; 16]>::try_from(address.ip.as_ref()).ok()?).to_canonical(),
-    };
+    let ip = decode_ip(&address.ip)?.to_canonical();
     let port = u16::try_from(address.port).ok().filter(|port| *port != 0)?;
     let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
     let dialable = !(ip.is_unspecified() || ip.is_multicast() || broadcast);

@@ -1,9 +1,10 @@
 //! Frames as messages of the schema, with every limit checked on the way in.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use peerit_proto::wire::v1::{self as proto, frame::Body};
 
+use super::address::{decode_ip, encode_address};
 use super::{Frame, Hello, WireError};
 use crate::id::{ChunkIndex, Topic};
 use crate::layout::{BLOCK_LENGTH_MAX, Block, CHUNK_COUNT_MAX, CHUNK_LENGTH_MAX};
@@ -17,6 +18,7 @@ pub const PEER_EXCHANGE_MAX: usize = 50;
 const BITFIELD_LENGTH_MAX: usize = CHUNK_COUNT_MAX as usize / 8;
 /// Greatest length of the encoded `Info` in bytes.
 const MANIFEST_LENGTH_MAX: u32 = 64 << 20;
+const _: () = assert!(MANIFEST_LENGTH_MAX as usize == crate::manifest::MANIFEST_LENGTH_MAX);
 
 /// The schema's three fields of a block, in each of the messages that have them.
 macro_rules! block_message {
@@ -51,7 +53,7 @@ pub(super) fn encode(frame: &Frame) -> Option<Body> {
         Frame::Cancel(block) => block_message!(Cancel, block),
         Frame::Reject(block) => block_message!(Reject, block),
         Frame::PeerExchange(addresses) => Body::PeerExchange(proto::PeerExchange {
-            addresses: addresses.iter().map(encode_address).collect(),
+            addresses: addresses.iter().copied().map(encode_address).collect(),
         }),
         &Frame::ManifestRequest { offset, length } => {
             Body::ManifestRequest(proto::ManifestRequest {
@@ -143,18 +145,10 @@ fn decode_peer_exchange(exchange: &proto::PeerExchange) -> Result<Frame, WireErr
     Ok(Frame::PeerExchange(addresses.iter().map(decode_address).collect::<Result<_, _>>()?))
 }
 
-fn encode_address(address: &SocketAddr) -> proto::SocketAddress {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) => ip.octets().to_vec(),
-        IpAddr::V6(ip) => ip.octets().to_vec(),
-    };
-    proto::SocketAddress { ip: ip.into(), port: address.port().into() }
-}
-
 fn decode_address(address: &proto::SocketAddress) -> Result<SocketAddr, WireError> {
-    let ip = match <[u8; 4]>::try_from(address.ip.as_ref()) {
-        Ok(octets) => IpAddr::from(octets),
-        Err(_) => IpAddr::from(array::<16>("length of address.ip", &address.ip)?),
+    let ip = match decode_ip(&address.ip) {
+        Some(ip) => ip,
+        None => array::<16>("length of address.ip", &address.ip)?.into(),
     };
     Ok(SocketAddr::new(ip, port("address.port", address.port, 1)?))
 }

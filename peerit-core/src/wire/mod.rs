@@ -2,6 +2,7 @@
 //!
 //! Pure: bytes in, frames out. `transport::frames` moves the bytes.
 
+pub(crate) mod address;
 mod body;
 mod codec;
 mod frame;

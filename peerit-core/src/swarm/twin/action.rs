@@ -5,14 +5,14 @@ use twin::DisconnectReason as Reason;
 use twin::action::Body;
 
 use super::super::{Action, DisconnectReason};
-use super::{TwinError, address, address_twin, block, frame, frame_twin, payload_twin, payloads};
+use super::{TwinError, address, block, encode_address, frame, frame_twin, payload_twin, payloads};
 use crate::id::{ChunkIndex, PeerKey};
 
 impl From<&Action> for twin::Action {
     fn from(action: &Action) -> Self {
         let body = match action {
             Action::Dial { address } => {
-                Body::Dial(twin::Dial { address: Some(address_twin(*address)) })
+                Body::Dial(twin::Dial { address: Some(encode_address(*address)) })
             }
             Action::Disconnect { peer, reason } => {
                 Body::Disconnect(disconnect_twin(*peer, *reason))

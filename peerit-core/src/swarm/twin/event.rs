@@ -5,7 +5,7 @@ use twin::event::Body;
 
 use super::super::{Direction, Event, Path};
 use super::{
-    TwinError, address, address_twin, block, frame, frame_twin, payload, payload_twin, payloads,
+    TwinError, address, block, encode_address, frame, frame_twin, payload, payload_twin, payloads,
     peer_id,
 };
 use crate::id::{ChunkIndex, PeerKey};
@@ -14,16 +14,16 @@ impl From<&Event> for twin::Event {
     fn from(event: &Event) -> Self {
         let body = match event {
             Event::AddressesFound { addresses } => Body::AddressesFound(twin::AddressesFound {
-                addresses: addresses.iter().copied().map(address_twin).collect(),
+                addresses: addresses.iter().copied().map(encode_address).collect(),
             }),
             Event::DialFailed { address } => {
-                Body::DialFailed(twin::DialFailed { address: Some(address_twin(*address)) })
+                Body::DialFailed(twin::DialFailed { address: Some(encode_address(*address)) })
             }
             Event::Connected { peer, id, address, direction, path } => {
                 Body::Connected(twin::Connected {
                     peer: peer.0,
                     id: id.0.to_vec().into(),
-                    address: Some(address_twin(*address)),
+                    address: Some(encode_address(*address)),
                     direction: twin::Direction::from(*direction).into(),
                     path: twin::Path::from(*path).into(),
                 })

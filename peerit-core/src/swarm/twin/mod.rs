@@ -7,7 +7,7 @@
 mod action;
 mod event;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 use peerit_proto::swarm::v1 as twin;
@@ -17,6 +17,7 @@ use super::blame::fingerprint;
 use super::{Config, Misbehaviour};
 use crate::id::{ChunkIndex, PeerId};
 use crate::layout::{BLOCK_LENGTH_MAX, Block};
+use crate::wire::address::{decode_ip, encode_address};
 use crate::wire::{Frame, WireError, decode_frame, encode_frame};
 
 /// Why a protobuf message is not an event, an action or a configuration.
@@ -80,21 +81,9 @@ fn frame(frame: Option<wire::v1::Frame>) -> Result<Frame, TwinError> {
     decode_frame(&mut buffer)?.ok_or(TwinError::Missing("frame"))
 }
 
-fn address_twin(address: SocketAddr) -> wire::v1::SocketAddress {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) => ip.octets().to_vec(),
-        IpAddr::V6(ip) => ip.octets().to_vec(),
-    };
-    wire::v1::SocketAddress { ip: ip.into(), port: address.port().into() }
-}
-
 fn address(address: Option<wire::v1::SocketAddress>) -> Result<SocketAddr, TwinError> {
     let address = address.ok_or(TwinError::Missing("address"))?;
-    let octets = address.ip.as_ref();
-    let ip = <[u8; 4]>::try_from(octets)
-        .map(IpAddr::from)
-        .or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from))
-        .map_err(|_| TwinError::OutOfRange("length of ip"))?;
+    let ip = decode_ip(&address.ip).ok_or(TwinError::OutOfRange("length of ip"))?;
     let port = u16::try_from(address.port).map_err(|_| TwinError::OutOfRange("port"))?;
     Ok(SocketAddr::new(ip, port))
 }
