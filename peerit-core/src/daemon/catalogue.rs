@@ -19,7 +19,13 @@ pub(super) enum Entry {
 /// The shares in the order of adding. Its lock is never held across a wait, so that status answers
 /// come whatever the disk does.
 #[derive(Default)]
-pub(super) struct Catalogue(Mutex<Vec<Entry>>);
+pub(super) struct Catalogue(Mutex<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    list: Vec<Entry>,
+    next_sequence: u64,
+}
 
 impl Entry {
     fn content_id(&self) -> ContentId {
@@ -39,42 +45,44 @@ impl Entry {
 
 impl Catalogue {
     pub(super) fn find(&self, content_id: ContentId) -> Option<Entry> {
-        self.entries().iter().find(|entry| entry.content_id() == content_id).cloned()
+        self.entries().list.iter().find(|entry| entry.content_id() == content_id).cloned()
     }
 
     /// Adds an entry, or replaces the one of the same content.
     pub(super) fn put(&self, entry: Entry) {
         let mut entries = self.entries();
+        if let Entry::Running { record, .. } = &entry {
+            let next = record.sequence.saturating_add(1);
+            entries.next_sequence = entries.next_sequence.max(next);
+        }
         let content_id = entry.content_id();
-        match entries.iter_mut().find(|old| old.content_id() == content_id) {
+        match entries.list.iter_mut().find(|old| old.content_id() == content_id) {
             Some(old) => *old = entry,
-            None => entries.push(entry),
+            None => entries.list.push(entry),
         }
     }
 
     pub(super) fn remove(&self, content_id: ContentId) {
-        self.entries().retain(|entry| entry.content_id() != content_id);
+        self.entries().list.retain(|entry| entry.content_id() != content_id);
     }
 
     /// The status of one share or of all; none of a share that is not there.
     pub(super) fn status(&self, wanted: Option<ContentId>) -> Vec<ShareStatus> {
         let entries = self.entries();
         let wanted =
-            entries.iter().filter(|entry| wanted.is_none_or(|id| id == entry.content_id()));
+            entries.list.iter().filter(|entry| wanted.is_none_or(|id| id == entry.content_id()));
         wanted.map(Entry::status).collect()
     }
 
-    /// Greater than that of every share.
+    /// Greater than that of every share, and never the same twice.
     pub(super) fn next_sequence(&self) -> u64 {
-        let entries = self.entries();
-        let sequences = entries.iter().filter_map(|entry| match entry {
-            Entry::Running { record, .. } => Some(record.sequence),
-            Entry::Failed { .. } => None,
-        });
-        sequences.max().map_or(0, |last| last.saturating_add(1))
+        let mut entries = self.entries();
+        let next = entries.next_sequence;
+        entries.next_sequence = next.saturating_add(1);
+        next
     }
 
-    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,6 +17,7 @@
 
 mod atomic;
 mod catalogue;
+mod changes;
 mod client;
 mod convert;
 mod data_dir;

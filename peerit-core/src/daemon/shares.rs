@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use futures_util::StreamExt;
-use futures_util::lock::Mutex;
 
 use super::catalogue::{Catalogue, Entry};
+use super::changes::Changes;
 use super::data_dir::{DataDir, Saved, Source};
 use super::error::DaemonError;
 use super::record::Record;
@@ -25,8 +25,7 @@ pub(super) struct Shares {
     data_dir: Arc<DataDir>,
     runtime: Arc<dyn Runtime>,
     catalogue: Catalogue,
-    /// Changes come one after another.
-    changes: Mutex<()>,
+    changes: Changes,
 }
 
 /// A download that a client wants.
@@ -74,8 +73,8 @@ impl Source {
 
 impl Shares {
     pub(super) fn new(node: Node, data_dir: Arc<DataDir>, runtime: Arc<dyn Runtime>) -> Arc<Self> {
-        let catalogue = Catalogue::default();
-        Arc::new(Self { node, data_dir, runtime, catalogue, changes: Mutex::new(()) })
+        let (catalogue, changes) = (Catalogue::default(), Changes::default());
+        Arc::new(Self { node, data_dir, runtime, catalogue, changes })
     }
 
     pub(super) fn node(&self) -> &Node {
@@ -122,8 +121,8 @@ impl Shares {
 
     /// Remembers a share that was hashed; resolves once it is seeded.
     pub(super) async fn adopt(&self, hashed: Hashed) -> Result<Manifest, RequestError> {
-        let _changes = self.changes.lock().await;
         let Hashed { share, path } = hashed;
+        let _change = self.changes.begin(share.content_id()).await;
         if path.parent() != Some(share.folder()) {
             return Err(RequestError::Elsewhere(share.status().path));
         }
@@ -161,9 +160,9 @@ impl Shares {
         self: &Arc<Self>,
         wanted: Wanted,
     ) -> Result<ContentId, RequestError> {
-        let _changes = self.changes.lock().await;
         let Wanted { mut source, folder, mut peers, overwrite } = wanted;
         let content_id = source.content_id();
+        let _change = self.changes.begin(content_id).await;
         let mut sequence = self.catalogue.next_sequence();
         if let Some(Entry::Running { share, record }) = self.catalogue.find(content_id) {
             if share.folder() != folder {
@@ -201,7 +200,7 @@ impl Shares {
 
     /// Stops the traffic of a share until it is resumed, also after a restart.
     pub(super) async fn pause(&self, content_id: ContentId) -> Result<(), RequestError> {
-        let _changes = self.changes.lock().await;
+        let _change = self.changes.begin(content_id).await;
         match self.catalogue.find(content_id) {
             None => Err(RequestError::Unknown(content_id)),
             Some(Entry::Failed { reason, .. }) => Err(RequestError::NotRunning(reason)),
@@ -218,7 +217,7 @@ impl Shares {
         self: &Arc<Self>,
         content_id: ContentId,
     ) -> Result<(), RequestError> {
-        let _changes = self.changes.lock().await;
+        let _change = self.changes.begin(content_id).await;
         match self.catalogue.find(content_id) {
             None => Err(RequestError::Unknown(content_id)),
             Some(Entry::Failed { .. }) => {
@@ -233,7 +232,7 @@ impl Shares {
 
     /// Forgets a share; its files stay.
     pub(super) async fn remove(&self, content_id: ContentId) -> Result<(), RequestError> {
-        let _changes = self.changes.lock().await;
+        let _change = self.changes.begin(content_id).await;
         match self.catalogue.find(content_id) {
             None => return Err(RequestError::Unknown(content_id)),
             Some(Entry::Failed { .. }) => {}
@@ -341,11 +340,46 @@ async fn keep_manifest(shares: Weak<Shares>, share: Share) {
     let (Some(manifest), Some(shares)) = (share.manifest().cloned(), shares.upgrade()) else {
         return;
     };
-    let _changes = shares.changes.lock().await;
+    let _change = shares.changes.begin(share.content_id()).await;
     if shares.catalogue.find(share.content_id()).is_some() {
         let saved = shares.on_disk(move |data_dir| data_dir.save_manifest(&manifest)).await;
         if let Err(error) = saved {
             log::warn!("the manifest will have to be fetched again: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::manifest::Link;
+
+    #[test]
+    fn a_share_that_is_slow_to_change_delays_no_other() {
+        block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let data_dir = Arc::new(DataDir::open(folder.path()).unwrap());
+            let runtime = crate::runtime::default().unwrap();
+            let node = Node::builder().listen(([127, 0, 0, 1], 0).into()).start().await.unwrap();
+            let shares = Shares::new(node, data_dir, runtime);
+            let [slow, quick] = [ContentId([1; 32]), ContentId([2; 32])];
+            for content_id in [slow, quick] {
+                let source = Source::Link(Link { content_id, trackers: Vec::new() });
+                let folder = folder.path().to_owned();
+                let wanted = Wanted { source, folder, peers: Vec::new(), overwrite: false };
+                shares.download(wanted).await.unwrap();
+            }
+            let changing = shares.changes.begin(slow).await;
+            shares.pause(quick).await.unwrap();
+            shares.remove(quick).await.unwrap();
+            let mut removing = Box::pin(shares.remove(slow));
+            assert!(removing.as_mut().now_or_never().is_none(), "the same share waits");
+            drop(changing);
+            removing.await.unwrap();
+            shares.shut_down().await;
+        });
     }
 }
