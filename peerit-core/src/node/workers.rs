@@ -1,11 +1,10 @@
 //! Blocking work (disk, hashing) on a bounded number of threads.
 
 use std::collections::VecDeque;
-use std::future::pending;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, with_output};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -43,22 +42,14 @@ impl Workers {
     }
 
     /// Runs `job` and hands its result back; if it panics, so does the future. Dropping the future
-    /// does not stop the job.
+    /// does not stop the job. Never resolves if the runtime is shut down before.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> T {
-        let (sender, receiver) = async_channel::bounded(1);
-        self.submit(move || {
-            // An error here means that nobody awaits the result any more.
-            let _ = sender.try_send(catch_unwind(AssertUnwindSafe(job)));
-        });
-        match receiver.recv().await {
-            Ok(Ok(output)) => output,
-            Ok(Err(panic)) => resume_unwind(panic),
-            // The runtime is shut down and took the job with it.
-            Err(_) => pending().await,
-        }
+        let (job, output) = with_output(job);
+        self.submit(job);
+        output.await
     }
 }
 

@@ -46,18 +46,35 @@ where
     T: Send + 'static,
     J: FnOnce() -> T + Send + 'static,
 {
+    let (job, output) = with_output(job);
+    runtime.spawn_blocking(Box::new(job));
+    output
+}
+
+/// Splits a job into one that can run anywhere and a future of what it returns.
+///
+/// If the job panics, so does the future, as if it had run there. If the job is dropped before it ran, the future never
+/// resolves.
+pub(crate) fn with_output<T, J>(
+    job: J,
+) -> (impl FnOnce() + Send + 'static + use<T, J>, impl Future<Output = T> + Send + use<T, J>)
+where
+    T: Send + 'static,
+    J: FnOnce() -> T + Send + 'static,
+{
     let (sender, receiver) = async_channel::bounded(1);
-    runtime.spawn_blocking(Box::new(move || {
-        // The panic is not swallowed: it goes on where the result is awaited.
-        let result = catch_unwind(AssertUnwindSafe(job));
-        // An error here means that nobody awaits the result any more.
-        let _ = sender.try_send(result);
-    }));
-    async move {
+    let job = move || {
+        // The panic is not swallowed: it goes on where the output is awaited.
+        let output = catch_unwind(AssertUnwindSafe(job));
+        // An error here means that nobody awaits the output any more.
+        let _ = sender.try_send(output);
+    };
+    let output = async move {
         match receiver.recv().await {
             Ok(Ok(output)) => output,
             Ok(Err(panic)) => resume_unwind(panic),
             Err(_) => pending().await,
         }
-    }
+    };
+    (job, output)
 }

@@ -21,6 +21,7 @@ mod tests;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+pub(crate) use help::with_output;
 pub use help::{Elapsed, blocking, timeout};
 
 /// The runtime of an application that names none: async-std when that feature is on, else the tokio
