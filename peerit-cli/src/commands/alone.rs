@@ -1,11 +1,10 @@
 //! `peerit download --no-daemon`: the node runs in this process and ends with it.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
-use peerit_core::node::{DownloadOptions, Node, Share};
+use peerit_core::node::{DownloadOptions, Node, Share, resolve_peers};
 
 use super::download::finish;
 use crate::amount::{clock, rate, size};
@@ -27,7 +26,7 @@ pub(crate) async fn download(
     folder: &Path,
     env: &mut Env,
 ) -> Result<(), CliError> {
-    let peers = resolve(&args.peers)?;
+    let peers = resolve_peers(&args.peers).map_err(|error| CliError::Usage(error.to_string()))?;
     let options =
         DownloadOptions { peers, overwrite: args.overwrite, ..DownloadOptions::default() };
     let node = Node::builder().runtime(runtime()?).start().await?;
@@ -89,14 +88,4 @@ async fn seed(
     };
     display.clear(&mut env.err);
     result
-}
-
-/// The first address of each.
-fn resolve(peers: &[String]) -> Result<Vec<SocketAddr>, CliError> {
-    let address = |peer: &String| {
-        let wrong = |why: String| CliError::Usage(format!("--peer {peer}: {why}"));
-        let mut addresses = peer.to_socket_addrs().map_err(|error| wrong(error.to_string()))?;
-        addresses.next().ok_or_else(|| wrong("has no address".to_owned()))
-    };
-    peers.iter().map(address).collect()
 }

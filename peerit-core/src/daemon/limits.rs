@@ -20,8 +20,5 @@ pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most peers named by one download.
 pub(super) const PEERS_MAX: usize = 256;
 
-/// Greatest length of "host:port": a host name has at most 253 bytes (RFC 1035, section 2.3.4), less for the port.
-pub(super) const PEER_LENGTH_MAX: usize = 255;
-
 /// Time between two answers of a watch.
 pub(super) const WATCH_INTERVAL_MS: std::ops::RangeInclusive<u32> = 50..=60_000;

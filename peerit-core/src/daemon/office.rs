@@ -1,6 +1,5 @@
 //! What clients ask that one message answers.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,12 +10,12 @@ use proto::response::Body as Answer;
 use super::Stopper;
 use super::convert;
 use super::data_dir::Source;
-use super::limits::{PEER_LENGTH_MAX, PEERS_MAX};
+use super::limits::PEERS_MAX;
 use super::shares::{RequestError, Shares, Wanted};
 use crate::hash::HashAlgorithm;
 use crate::id::ContentId;
 use crate::manifest::Manifest;
-use crate::node::ShareOptions;
+use crate::node::{ShareOptions, resolve_peers};
 use crate::runtime::{Runtime, blocking};
 
 /// What the clients of a daemon share.
@@ -70,8 +69,8 @@ impl Office {
         if ask.peers.len() > PEERS_MAX {
             return Err(RequestError::Invalid(format!("more than {PEERS_MAX} peers")));
         }
-        let resolved = blocking(&*self.runtime, move || resolve(&ask.peers));
-        let peers = resolved.await?;
+        let resolved = blocking(&*self.runtime, move || resolve_peers(&ask.peers));
+        let peers = resolved.await.map_err(|error| RequestError::Invalid(error.to_string()))?;
         Ok(Wanted { source, folder, peers, overwrite: ask.overwrite })
     }
 
@@ -114,19 +113,4 @@ pub(super) fn share_options(ask: &proto::Share) -> Result<(PathBuf, ShareOptions
         ..ShareOptions::default()
     };
     Ok((absolute_path(&ask.path)?, options))
-}
-
-/// The first address of each "host:port". Blocks.
-fn resolve(peers: &[String]) -> Result<Vec<SocketAddr>, RequestError> {
-    let address = |peer: &String| {
-        let invalid = |why: &str| RequestError::Invalid(format!("peer {peer}: {why}"));
-        if peer.len() > PEER_LENGTH_MAX {
-            return Err(RequestError::Invalid(format!(
-                "a peer is longer than {PEER_LENGTH_MAX} bytes"
-            )));
-        }
-        let mut addresses = peer.to_socket_addrs().map_err(|error| invalid(&error.to_string()))?;
-        addresses.next().ok_or_else(|| invalid("has no address"))
-    };
-    peers.iter().map(address).collect()
 }
