@@ -87,7 +87,8 @@ pub struct ShareRequest {
 pub struct DownloadRequest {
     /// Peers to dial besides those that trackers name, as "host:port"; at most 256.
     pub peers: Vec<String>,
-    /// Whether files that are there, but not part of the content, may be replaced. Default: no.
+    /// Whether files that are there, but not part of the content, may be replaced; also after a restart of the
+    /// daemon, but not once the content was complete: what differs then is somebody's work. Default: no.
     pub overwrite: bool,
 }
 

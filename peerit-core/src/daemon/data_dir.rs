@@ -125,11 +125,13 @@ impl DataDir {
     pub(super) fn saved(&self, id: ContentId) -> Result<Saved, DaemonError> {
         let path = self.share_folder(id).join("share");
         let content = fs::read(&path).map_err(DaemonError::io(&path))?;
-        let record =
+        let mut record =
             Record::decode(&content).map_err(|problem| DaemonError::damaged(&path, &problem))?;
         if record.content_id != id {
             return Err(DaemonError::damaged(&path, &"it is of another content"));
         }
+        // Once the content was complete, what differs from it is somebody's work.
+        record.overwrite &= !self.stamps().join(id.to_string()).exists();
         let source = match (self.saved_manifest(id)?, &record.link) {
             (Some(manifest), _) => Source::Manifest(manifest),
             (None, Some(link)) => Source::Link(link.clone()),
@@ -232,6 +234,7 @@ mod tests {
             peers: Vec::new(),
             link: Some(link.clone()),
             sequence,
+            overwrite: true,
         };
         (record, Source::Link(link))
     }
@@ -316,6 +319,16 @@ mod tests {
         data_dir.save(&Record { link: None, ..record }, &source).unwrap();
         let problem = data_dir.saved(ContentId([1; 32])).err().unwrap().to_string();
         assert!(problem.contains("manifest.p2p"), "{problem}");
+    }
+
+    #[test]
+    fn files_may_be_replaced_until_the_content_was_complete() {
+        let (folder, data_dir) = open();
+        let (record, source) = link_record(1, 0);
+        data_dir.save(&record, &source).unwrap();
+        assert!(data_dir.saved(record.content_id).unwrap().record.overwrite);
+        fs::write(folder.path().join("stamps").join("01".repeat(32)), b"stamp").unwrap();
+        assert!(!data_dir.saved(record.content_id).unwrap().record.overwrite);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) struct Record {
     pub(super) link: Option<Link>,
     /// Orders the shares.
     pub(super) sequence: u64,
+    /// Files that are there, but not part of the content, may be replaced.
+    pub(super) overwrite: bool,
 }
 
 impl Record {
@@ -38,6 +40,7 @@ impl Record {
             peers: self.peers.iter().map(SocketAddr::to_string).collect(),
             link: self.link.as_ref().map(Link::to_string).unwrap_or_default(),
             sequence: self.sequence,
+            overwrite: self.overwrite,
         };
         record.encode_to_vec()
     }
@@ -65,6 +68,7 @@ impl Record {
             peers: peers.map_err(|error| format!("peers: {error}"))?,
             link,
             sequence: record.sequence,
+            overwrite: record.overwrite,
         })
     }
 }
@@ -82,6 +86,7 @@ mod tests {
             peers: vec![([127, 0, 0, 1], 1).into()],
             link: Some(Link { content_id: ContentId([7; 32]), trackers: vec!["t:2".to_owned()] }),
             sequence: 3,
+            overwrite: true,
         }
     }
 
@@ -90,6 +95,14 @@ mod tests {
         assert_eq!(Record::decode(&record().encode()), Ok(record()));
         let plain = Record { link: None, peers: Vec::new(), ..record() };
         assert_eq!(Record::decode(&plain.encode()), Ok(plain));
+    }
+
+    #[test]
+    fn a_record_from_before_there_was_overwriting_allows_none() {
+        let forbidden = Record { overwrite: false, ..record() };
+        let (allowing, older) = (record().encode(), forbidden.encode());
+        assert_eq!(allowing, [&*older, &[8 << 3, 1]].concat(), "a false one is left out");
+        assert_eq!(Record::decode(&older), Ok(forbidden));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 
 use super::catalogue::{Catalogue, Entry};
 use super::changes::Changes;
-use super::data_dir::{DataDir, Saved, Source};
+use super::data_dir::{DataDir, Source};
 use super::error::DaemonError;
 use super::record::Record;
 use crate::id::ContentId;
@@ -97,7 +97,7 @@ impl Shares {
     pub(super) async fn load_all(self: &Arc<Self>) -> Result<(), DaemonError> {
         for (content_id, saved) in self.on_disk(DataDir::saved_shares).await? {
             let entry = match saved {
-                Ok(saved) => self.start_saved(saved).await,
+                Ok(saved) => self.start(saved.record, saved.source).await,
                 Err(error) => Err(error.into()),
             };
             self.catalogue.put(entry.unwrap_or_else(|error| {
@@ -147,6 +147,7 @@ impl Shares {
             peers: Vec::new(),
             link: None,
             sequence: self.catalogue.next_sequence(),
+            overwrite: false,
         };
         let (saved, source) = (record.clone(), Source::Manifest(manifest.clone()));
         self.on_disk(move |data_dir| data_dir.save(&saved, &source)).await?;
@@ -189,11 +190,19 @@ impl Shares {
             Source::Link(link) => Some(link.clone()),
             Source::Manifest(_) => None,
         };
-        let record =
-            Record { content_id, folder, origin: false, paused: false, peers, link, sequence };
+        let record = Record {
+            content_id,
+            folder,
+            origin: false,
+            paused: false,
+            peers,
+            link,
+            sequence,
+            overwrite,
+        };
         let (saved, saved_source) = (record.clone(), source.clone());
         self.on_disk(move |data_dir| data_dir.save(&saved, &saved_source)).await?;
-        let entry = self.start(record, source, overwrite).await?;
+        let entry = self.start(record, source).await?;
         self.catalogue.put(entry);
         Ok(content_id)
     }
@@ -222,7 +231,7 @@ impl Shares {
             None => Err(RequestError::Unknown(content_id)),
             Some(Entry::Failed { .. }) => {
                 let saved = self.on_disk(move |data_dir| data_dir.saved(content_id)).await?;
-                let entry = self.start_saved(saved).await?;
+                let entry = self.start(saved.record, saved.source).await?;
                 self.catalogue.put(entry);
                 Ok(())
             }
@@ -252,18 +261,13 @@ impl Shares {
         self.node.shutdown().await;
     }
 
-    async fn start_saved(self: &Arc<Self>, saved: Saved) -> Result<Entry, RequestError> {
-        // Replacing files was asked for once, not for ever: they may be somebody's work by now.
-        self.start(saved.record, saved.source, false).await
-    }
-
     async fn start(
         self: &Arc<Self>,
         record: Record,
         source: Source,
-        overwrite: bool,
     ) -> Result<Entry, RequestError> {
-        let (paused, folder) = (record.paused, record.folder.clone());
+        let (paused, overwrite) = (record.paused, record.overwrite);
+        let folder = record.folder.clone();
         let share = match source {
             Source::Manifest(manifest) if record.origin => {
                 let path = folder.join(manifest.name());

@@ -19,6 +19,7 @@ use crate::id::ContentId;
 use crate::manifest::{Link, Manifest};
 use crate::node::{ShareState, ShareStatus};
 use crate::runtime::{self, Runtime};
+use crate::store::create::{CreateOptions, create_manifest};
 
 /// A folder for a daemon, and one for content.
 struct World {
@@ -86,11 +87,20 @@ impl Running {
 
     /// The one share there is, once it has done what goes on in the background.
     async fn settled(&self) -> ShareStatus {
+        self.until(|share| share.state != ShareState::Checking).await
+    }
+
+    async fn complete_or_failed(&self) -> ShareStatus {
+        self.until(|share| share.complete || share.state == ShareState::Failed).await
+    }
+
+    /// The one share there is, once it is as wanted.
+    async fn until(&self, is_wanted: impl Fn(&ShareStatus) -> bool) -> ShareStatus {
         let mut watch = self.client().await.watch(None, Duration::from_millis(50));
         loop {
             let status = watch.next().await.unwrap().unwrap();
             let [share] = <[ShareStatus; 1]>::try_from(status.shares).unwrap();
-            if share.state != ShareState::Checking {
+            if is_wanted(&share) {
                 return share;
             }
         }
@@ -204,6 +214,41 @@ fn a_download_by_link_waits_for_its_manifest_also_after_a_restart() {
         let share = daemon.settled().await;
         assert_eq!((share.content_id, share.state), (id, ShareState::FetchingManifest));
         daemon.stop().await;
+    });
+}
+
+#[test]
+fn files_that_may_be_replaced_may_be_so_after_a_restart() {
+    block_on(async {
+        let (giving, taking) = (World::new(), World::new());
+        let path = giving.file("a.txt");
+        let theirs = taking.content().join("a.txt");
+        fs::write(&theirs, "of no use any more").unwrap();
+        let manifest = create_manifest(&path, &CreateOptions::default(), &|_, _| {}).unwrap();
+        let link = Link { content_id: manifest.content_id(), trackers: Vec::new() };
+        let giver = giving.run().await;
+        let port = giver.client().await.status(None).await.unwrap().listen_port;
+
+        // Nobody has the manifest yet, so nothing is known of the files when the daemon ends.
+        let taker = taking.run().await;
+        let mut client = taker.client().await;
+        let request = DownloadRequest { peers: vec![format!("127.0.0.1:{port}")], overwrite: true };
+        let id = client.download_link(&link, &taking.content(), &request).await.unwrap();
+        client.pause(id).await.unwrap();
+        taker.stop().await;
+
+        assert_eq!(
+            giver.share(&path).await.content_id(),
+            id,
+            "trackers are no part of the content"
+        );
+        let taker = taking.run().await;
+        taker.client().await.resume(id).await.unwrap();
+        let share = taker.complete_or_failed().await;
+        assert!(share.complete, "{}", share.reason);
+        assert_eq!(fs::read(&theirs).unwrap(), fs::read(&path).unwrap());
+        taker.stop().await;
+        giver.stop().await;
     });
 }
 
