@@ -1,9 +1,9 @@
 //! The way to the daemon: connect, or start one first.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use peerit_core::runtime::{self, Runtime};
 
 use crate::env::Env;
 use crate::error::CliError;
+use crate::log_file;
 
 /// How long a daemon may take until its socket answers.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -21,8 +22,6 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// No manifest has this id: asking for it costs nothing.
 const NO_CONTENT: ContentId = ContentId([0; 32]);
-/// A log that is longer than this, in bytes, is put aside when a daemon starts: there are two at most.
-const LOG_LENGTH_MAX: u64 = 4 << 20;
 
 /// What runs our tasks.
 pub(crate) fn runtime() -> Result<Arc<dyn Runtime>, CliError> {
@@ -59,7 +58,7 @@ pub(crate) async fn start(
     let program = env.program.clone().ok_or_else(|| {
         CliError::Usage("no daemon runs: start one with `peerit daemon`".to_owned())
     })?;
-    let log = log_path(&data_dir);
+    let log = log_file::path(&data_dir);
     env.note(&format!("starting the daemon (log: {})", log.display()));
     let mut child = spawn(&program, &data_dir, &log, listen)?;
     let started = Instant::now();
@@ -76,10 +75,6 @@ pub(crate) async fn start(
     }
 }
 
-fn log_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("daemon.log")
-}
-
 /// The daemon leaves our session by itself (`--detached`): it can do so only as long as it leads no process group.
 fn spawn(
     program: &Path,
@@ -92,11 +87,7 @@ fn spawn(
         .mode(0o700)
         .create(data_dir)
         .map_err(CliError::io(data_dir))?;
-    if fs::metadata(log).is_ok_and(|log| log.len() > LOG_LENGTH_MAX) {
-        fs::rename(log, log.with_extension("log.old")).map_err(CliError::io(log))?;
-    }
-    let out = OpenOptions::new().create(true).append(true).mode(0o600).open(log);
-    let out = out.map_err(CliError::io(log))?;
+    let out = log_file::open(log).map_err(CliError::io(log))?;
     let err = out.try_clone().map_err(CliError::io(log))?;
     let mut command = Command::new(program);
     command.args(["daemon", "--foreground", "--detached"]);

@@ -11,6 +11,7 @@ mod follow;
 mod hashing;
 mod interrupts;
 mod json;
+mod log_file;
 mod p2p;
 mod progress;
 #[cfg(test)]

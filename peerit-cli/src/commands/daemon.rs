@@ -1,7 +1,9 @@
 //! `peerit daemon` and `peerit daemon stop`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use env_logger::Target;
 use futures_lite::future;
 use peerit_core::daemon::{Daemon as Service, DaemonConfig};
 
@@ -9,6 +11,7 @@ use crate::args::{Daemon, DaemonOrder};
 use crate::daemon::{running, runtime, start};
 use crate::env::Env;
 use crate::error::CliError;
+use crate::log_file::{self, LogFile};
 
 pub(crate) async fn run(args: &Daemon, env: &mut Env) -> Result<(), CliError> {
     match args.order {
@@ -49,9 +52,9 @@ async fn serve(args: &Daemon, env: &mut Env) -> Result<(), CliError> {
         rustix::process::setsid()
             .map_err(|error| CliError::Usage(format!("leaving the session: {error}")))?;
     }
-    log_to_stderr();
-    let interrupts = env.interrupts.listen()?;
     let data_dir = env.data_dir()?.to_owned();
+    start_logging(args.detached.then(|| log_file::path(&data_dir)))?;
+    let interrupts = env.interrupts.listen()?;
     let config = DaemonConfig { data_dir, listen: args.listen, runtime: runtime()? };
     let service = Service::start(config).await?;
     log::info!(
@@ -70,8 +73,14 @@ async fn serve(args: &Daemon, env: &mut Env) -> Result<(), CliError> {
     Ok(())
 }
 
-/// `RUST_LOG` chooses what is logged. Fails when a test logs already.
-fn log_to_stderr() {
+/// Logs to a file, or else to standard error; `RUST_LOG` chooses what. Does nothing when a test logs already.
+fn start_logging(path: Option<PathBuf>) -> Result<(), CliError> {
     let filter = env_logger::Env::default().default_filter_or("info");
-    let _ = env_logger::Builder::from_env(filter).try_init();
+    let mut logger = env_logger::Builder::from_env(filter);
+    if let Some(path) = path {
+        let log = LogFile::of_output(path.clone()).map_err(CliError::io(path))?;
+        logger.target(Target::Pipe(Box::new(log)));
+    }
+    let _ = logger.try_init();
+    Ok(())
 }
