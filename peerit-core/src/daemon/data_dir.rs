@@ -27,7 +27,8 @@ pub(super) struct DataDir {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Addresses {
     pub(super) listen: SocketAddr,
-    pub(super) tracker: SocketAddr,
+    /// None until a share has needed one.
+    pub(super) tracker: Option<SocketAddr>,
 }
 
 /// A share as it was saved.
@@ -94,9 +95,19 @@ impl DataDir {
     pub(super) fn save_addresses(&self, addresses: Addresses) -> Result<(), DaemonError> {
         let ports = proto::Ports {
             listen: addresses.listen.to_string(),
-            tracker: addresses.tracker.to_string(),
+            tracker: addresses.tracker.map(|tracker| tracker.to_string()).unwrap_or_default(),
         };
         atomic::write(&self.path.join("ports"), &ports.encode_to_vec())
+    }
+
+    /// Remembers where the tracker of this run listens. Not to be called twice at a time.
+    pub(super) fn save_tracker(&self, tracker: SocketAddr) -> Result<(), DaemonError> {
+        match self.addresses()? {
+            Some(addresses) if addresses.tracker != Some(tracker) => {
+                self.save_addresses(Addresses { tracker: Some(tracker), ..addresses })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// All shares that were saved, and for those that cannot be read the reason. What was begun, but not saved when
@@ -194,7 +205,11 @@ impl DataDir {
 
 fn decode_addresses(content: &[u8]) -> Option<Addresses> {
     let ports = proto::Ports::decode(content).ok()?;
-    Some(Addresses { listen: ports.listen.parse().ok()?, tracker: ports.tracker.parse().ok()? })
+    let tracker = match ports.tracker.as_str() {
+        "" => None,
+        tracker => Some(tracker.parse().ok()?),
+    };
+    Some(Addresses { listen: ports.listen.parse().ok()?, tracker })
 }
 
 fn put_aside(path: &Path) -> Result<(), DaemonError> {
@@ -221,7 +236,7 @@ mod tests {
     }
 
     fn addresses() -> Addresses {
-        Addresses { listen: ([0, 0, 0, 0], 1).into(), tracker: ([127, 0, 0, 1], 2).into() }
+        Addresses { listen: ([0, 0, 0, 0], 1).into(), tracker: Some(([127, 0, 0, 1], 2).into()) }
     }
 
     fn link_record(id: u8, sequence: u64) -> (Record, Source) {
@@ -272,6 +287,16 @@ mod tests {
         fs::write(folder.path().join("ports"), [0xff; 7]).unwrap();
         assert_eq!(data_dir.addresses().unwrap(), None);
         data_dir.save_addresses(addresses()).unwrap();
+        assert_eq!(data_dir.addresses().unwrap(), Some(addresses()));
+    }
+
+    #[test]
+    fn the_tracker_s_address_is_added_when_there_is_one() {
+        let (_folder, data_dir) = open();
+        let before = Addresses { tracker: None, ..addresses() };
+        data_dir.save_addresses(before).unwrap();
+        assert_eq!(data_dir.addresses().unwrap(), Some(before));
+        data_dir.save_tracker(([127, 0, 0, 1], 2).into()).unwrap();
         assert_eq!(data_dir.addresses().unwrap(), Some(addresses()));
     }
 

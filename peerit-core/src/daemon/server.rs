@@ -170,23 +170,26 @@ async fn start_node(
 ) -> Result<Node, NodeError> {
     let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let start = |listen, tracker| {
-        Node::builder()
+        let builder = Node::builder()
             .runtime(Arc::clone(runtime))
             .identity(identity.clone())
             .stamps(stamps)
-            .listen(listen)
-            .embedded_tracker(tracker)
-            .start()
+            .listen(listen);
+        match tracker {
+            Some(tracker) => builder.embedded_tracker(tracker).start(),
+            None => builder.start(),
+        }
     };
+    let last_tracker = last.and_then(|last| last.tracker);
     if let Some(last) = last {
-        match start(listen.unwrap_or(last.listen), last.tracker).await {
+        match start(listen.unwrap_or(last.listen), last_tracker).await {
             Ok(node) => return Ok(node),
             Err(error) => {
                 log::warn!("{error}: taking other ports, older .p2p files may not find us");
             }
         }
     }
-    start(listen.unwrap_or(anywhere), anywhere).await
+    start(listen.unwrap_or(anywhere), last_tracker.map(|_| anywhere)).await
 }
 
 async fn save_addresses(
@@ -199,8 +202,7 @@ async fn save_addresses(
     let ip =
         listen.or(last.map(|last| last.listen)).map_or(Ipv4Addr::UNSPECIFIED.into(), |at| at.ip());
     let listen = SocketAddr::new(ip, node.listen_port());
-    let Some(tracker) = node.tracker_address() else { return Ok(()) };
-    let addresses = Addresses { listen, tracker };
+    let addresses = Addresses { listen, tracker: node.tracker_address() };
     if Some(addresses) == last {
         return Ok(());
     }

@@ -1,10 +1,11 @@
 //! What the daemon does with shares: each change is saved, so that it outlives the process.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use futures_util::StreamExt;
+use futures_util::lock::Mutex;
 
 use super::catalogue::{Catalogue, Entry};
 use super::changes::Changes;
@@ -26,6 +27,8 @@ pub(super) struct Shares {
     runtime: Arc<dyn Runtime>,
     catalogue: Catalogue,
     changes: Changes,
+    /// Held while the tracker is started.
+    tracker: Mutex<()>,
 }
 
 /// A download that a client wants.
@@ -74,7 +77,7 @@ impl Source {
 impl Shares {
     pub(super) fn new(node: Node, data_dir: Arc<DataDir>, runtime: Arc<dyn Runtime>) -> Arc<Self> {
         let (catalogue, changes) = (Catalogue::default(), Changes::default());
-        Arc::new(Self { node, data_dir, runtime, catalogue, changes })
+        Arc::new(Self { node, data_dir, runtime, catalogue, changes, tracker: Mutex::new(()) })
     }
 
     pub(super) fn node(&self) -> &Node {
@@ -108,15 +111,25 @@ impl Shares {
         Ok(())
     }
 
-    /// Hashes what is at `path`. To be followed by [`Shares::adopt`] without a wait between. Dropping the
-    /// future is free.
+    /// Hashes what is at `path`; starts the daemon's tracker if this share is the first to need it. To be followed by
+    /// [`Shares::adopt`] without a wait between. Dropping the future is free.
     pub(super) async fn hash(
         &self,
         path: PathBuf,
         options: ShareOptions,
     ) -> Result<Hashed, RequestError> {
+        if options.trackers.is_empty() {
+            self.start_tracker().await?;
+        }
         let share = self.node.share(path.clone(), options).await?;
         Ok(Hashed { share, path })
+    }
+
+    /// The address is saved first: it will be in `.p2p` files.
+    async fn start_tracker(&self) -> Result<(), RequestError> {
+        let _starting = self.tracker.lock().await;
+        let tracker = self.node.start_tracker((Ipv4Addr::UNSPECIFIED, 0).into())?;
+        Ok(self.on_disk(move |data_dir| data_dir.save_tracker(tracker)).await?)
     }
 
     /// Remembers a share that was hashed; resolves once it is seeded.

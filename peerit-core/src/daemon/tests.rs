@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_lite::StreamExt;
 use futures_lite::future::block_on;
 
+use super::data_dir::DataDir;
 use super::limits::CLIENTS_MAX;
 use super::{
     ClientError, Daemon, DaemonClient, DaemonConfig, DaemonError, DownloadRequest, ShareRequest,
@@ -53,6 +54,12 @@ impl World {
         let path = self.content().join(name);
         fs::write(&path, format!("content of {name}")).unwrap();
         path
+    }
+
+    /// Where the tracker of the daemon that has just stopped will listen.
+    fn tracker(&self) -> Option<SocketAddr> {
+        let addresses = DataDir::open(&self.data_dir()).unwrap().addresses().unwrap();
+        addresses.unwrap().tracker
     }
 
     async fn start(&self) -> Result<Daemon, DaemonError> {
@@ -141,6 +148,34 @@ fn a_share_is_seeded_and_survives_a_restart() {
         assert_eq!((share.state, &share.path), (ShareState::Seeding, &path), "{}", share.reason);
         let after = daemon.client().await.status(Some(manifest.content_id())).await.unwrap();
         assert_eq!(after.peer_id, before.peer_id);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_tracker_runs_from_the_first_share_that_needs_it_and_keeps_its_port() {
+    block_on(async {
+        let world = World::new();
+        let daemon = world.run().await;
+        let mut client = daemon.client().await;
+        let nothing = DownloadRequest::default();
+        client.download_link(&link(7), &world.content(), &nothing).await.unwrap();
+        let trackers = vec!["127.0.0.1:9".to_owned()];
+        let named = ShareRequest { trackers, ..ShareRequest::default() };
+        client.share(&world.file("a.txt"), &named, |_, _| {}).await.unwrap();
+        daemon.stop().await;
+        assert_eq!(world.tracker(), None);
+
+        let daemon = world.run().await;
+        let trackers = daemon.share(&world.file("b.txt")).await.trackers().to_vec();
+        TcpStream::connect(&trackers[0]).unwrap();
+        daemon.stop().await;
+        let port = world.tracker().unwrap().port();
+        assert!(trackers.iter().all(|tracker| tracker.ends_with(&format!(":{port}"))));
+
+        let daemon = world.run().await;
+        TcpStream::connect(&trackers[0]).unwrap();
+        assert_eq!(daemon.share(&world.file("c.txt")).await.trackers(), trackers);
         daemon.stop().await;
     });
 }

@@ -85,7 +85,8 @@ impl NodeBuilder {
         self
     }
 
-    /// Runs a tracker on this address (UDP and TCP), for shares that name none. Default: no.
+    /// Runs a tracker on this address (UDP and TCP), for shares that name none. Default: no; see
+    /// [`Node::start_tracker`] for later.
     pub fn embedded_tracker(mut self, listen: SocketAddr) -> Self {
         self.embedded_tracker = Some(listen);
         self
@@ -128,7 +129,7 @@ impl NodeBuilder {
             peer_id,
             agent: self.agent,
             clock: Clock::start(),
-            tracker,
+            tracker: Mutex::new(tracker),
             checkers: Workers::new(Arc::clone(&runtime), cores),
             chores: Workers::new(Arc::clone(&runtime), CHORES),
             readers: Workers::new(Arc::clone(&runtime), READERS),
@@ -166,10 +167,11 @@ fn bind_udp(listen: SocketAddr, port: u16) -> Result<UdpSocket, NodeError> {
     UdpSocket::bind(address).map_err(|source| NodeError::Listen { address, source })
 }
 
-fn start_tracker(
+/// A tracker for the node's own shares.
+pub(super) fn start_tracker(
     runtime: &Arc<dyn Runtime>,
     listen: SocketAddr,
-) -> Result<TrackerService, NodeError> {
+) -> Result<Arc<TrackerService>, NodeError> {
     let config = TrackerServiceConfig { listen, ..TrackerServiceConfig::default() };
-    Ok(TrackerService::start(Arc::clone(runtime), config)?)
+    Ok(Arc::new(TrackerService::start(Arc::clone(runtime), config)?))
 }

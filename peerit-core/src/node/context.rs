@@ -31,7 +31,8 @@ pub(crate) struct Context {
     pub(crate) agent: String,
     pub(crate) clock: Clock,
     pub(crate) announcer: Announcer,
-    pub(crate) tracker: Option<TrackerService>,
+    /// The embedded tracker, once there is one.
+    pub(crate) tracker: Mutex<Option<Arc<TrackerService>>>,
     /// Hash and write: bounded by the cores.
     pub(crate) checkers: Workers,
     /// Long work: hashing what is there, making files durable.
@@ -69,6 +70,10 @@ pub(crate) enum DialError {
 impl Context {
     pub(crate) fn shares(&self) -> MutexGuard<'_, Shares> {
         self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn tracker(&self) -> MutexGuard<'_, Option<Arc<TrackerService>>> {
+        self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn listen_port(&self) -> u16 {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::builder::NodeBuilder;
+use super::builder::{NodeBuilder, start_tracker};
 use super::context::Context;
 use super::error::NodeError;
 use super::interfaces::reachable_addresses;
@@ -130,7 +130,26 @@ impl Node {
     /// Where the embedded tracker is bound.
     #[must_use]
     pub fn tracker_address(&self) -> Option<SocketAddr> {
-        self.context.tracker.as_ref().map(super::TrackerService::local_address)
+        self.context.tracker().as_ref().map(|tracker| tracker.local_address())
+    }
+
+    /// Runs a tracker on this address (UDP and TCP), for shares to come that name none, and tells where it is bound.
+    /// One that runs already stays where it is.
+    ///
+    /// # Errors
+    /// When the port is taken, or the node is shutting down.
+    pub fn start_tracker(&self, listen: SocketAddr) -> Result<SocketAddr, NodeError> {
+        // Held to the end, so that a shutdown comes before, or finds the tracker.
+        let shares = self.context.shares();
+        if shares.closed {
+            return Err(NodeError::ShutDown);
+        }
+        let mut running = self.context.tracker();
+        if let Some(tracker) = &*running {
+            return Ok(tracker.local_address());
+        }
+        let tracker = running.insert(start_tracker(&self.context.runtime, listen)?);
+        Ok(tracker.local_address())
     }
 
     /// Stops all shares, makes what they have durable, tells the trackers. The handles that are left
@@ -147,7 +166,8 @@ impl Node {
         }
         self.context.closing.close();
         self.context.announcer.shutdown().await;
-        if let Some(tracker) = &self.context.tracker {
+        let tracker = self.context.tracker().clone();
+        if let Some(tracker) = tracker {
             tracker.shutdown().await;
         }
     }
