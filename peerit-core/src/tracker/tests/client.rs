@@ -87,6 +87,11 @@ fn the_same_seed_is_the_same_run() {
 #[test]
 fn a_lonely_leech_asks_more_often_at_first() {
     let mut net = pair(1);
+    // Somebody was there before, so that the tracker is no longer young.
+    net.join(address(B), &["t1:59000"], false);
+    net.run(seconds(1));
+    net.tell(address(B), ClientEvent::Leave { topic: TOPIC });
+    net.run(seconds(120));
     net.join(address(A), &["t1:59000"], false);
     net.run(seconds(1));
     let mut announces = Vec::new();
@@ -191,6 +196,23 @@ fn a_restarted_tracker_is_refilled_within_an_interval() {
     net.run(seconds(120));
     assert_eq!(net.size(address(T1)), (1, 0));
     assert_eq!(net.traffic.lookups, 1, "it was never lost");
+}
+
+#[test]
+fn a_leech_hears_of_seeds_soon_after_a_restart() {
+    for seed in 0..40 {
+        let mut net = pair(seed);
+        for (node, is_seed) in [(A, true), (B, false)] {
+            net.join(address(node), &["t1:59000"], is_seed);
+        }
+        net.run(seconds(900));
+        net.names.clear();
+        net.add_tracker("t1:59000", address(T1));
+        let leech = net.nodes.get_mut(&address(B)).unwrap();
+        leech.peers.clear();
+        net.run(seconds(120 + 30 + 1));
+        assert!(net.nodes[&address(B)].known().contains(&dial(A)));
+    }
 }
 
 #[test]

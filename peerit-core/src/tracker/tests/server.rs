@@ -140,7 +140,7 @@ fn dialled(reply: &proto::AnnounceReply) -> Vec<SocketAddr> {
 fn peers_learn_of_each_other_and_of_their_own_address() {
     let mut f = Fixture::default();
     let first = f.announce(address("198.51.100.1:4000"), announce(id(1)));
-    assert_eq!((first.seeds, first.leeches, first.interval_ms), (0, 1, 120_000));
+    assert_eq!((first.seeds, first.leeches), (0, 1));
     assert!(first.peers.is_empty(), "the asker is left out");
     let second = f.announce(address("198.51.100.2:4000"), seed(id(2)));
     assert_eq!((second.seeds, second.leeches), (1, 1));
@@ -148,6 +148,21 @@ fn peers_learn_of_each_other_and_of_their_own_address() {
     assert!(!second.peers[0].seed);
     let observed = super::super::codec::decode_address(&second.observed.unwrap());
     assert_eq!(observed, Some(address("198.51.100.2:4000")));
+}
+
+#[test]
+fn a_young_tracker_is_asked_more_often() {
+    let interval = |f: &mut Fixture| f.announce(host(1), announce(id(1))).interval_ms;
+    let mut f = Fixture::default();
+    assert_eq!(interval(&mut f), 30_000);
+    f.pass(119);
+    assert_eq!(interval(&mut f), 30_000);
+    f.pass(1);
+    assert_eq!(interval(&mut f), 120_000);
+    f.pass(10_000);
+    assert_eq!(interval(&mut f), 120_000, "also when nobody was left");
+    let brief = ServerConfig { interval: Duration::from_secs(20), ..ServerConfig::default() };
+    assert_eq!(interval(&mut Fixture::new(brief)), 20_000);
 }
 
 #[test]
