@@ -2,64 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
+mod support;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
 
 use serde_json::Value;
-
-/// A machine: a working folder, and a daemon of its own.
-struct Machine {
-    folder: tempfile::TempDir,
-}
-
-impl Machine {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("work")).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join("work").join(name)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_peerit"));
-        command
-            .args(args)
-            .current_dir(self.path(""))
-            .env("PEERIT_DATA_DIR", self.folder.path().join("data"))
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn try_run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    fn run(&self, args: &[&str]) -> String {
-        let output = self.try_run(args);
-        assert!(output.status.success(), "{args:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn status(&self) -> Value {
-        serde_json::from_str(&self.run(&["status", "--json"])).unwrap()
-    }
-
-    /// How another machine reaches this one's daemon.
-    fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.status()["listen_port"])
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = self.command(&["daemon", "stop"]).output();
-    }
-}
+use support::Machine;
 
 /// A folder with what folders have: a file of many chunks, a small, an empty and an executable one.
 fn make_content(folder: &Path) {
@@ -110,19 +60,17 @@ fn a_link_is_enough_and_no_daemon_is_needed() {
     let (link, peer) = (printed["link"].as_str().unwrap(), sharing.address());
     loading.run(&["download", link, "--peer", &peer, "--no-daemon"]);
     assert_same(&sharing.path("content"), &loading.path("content"));
-    assert!(!loading.folder.path().join("data").exists(), "no daemon was started");
+    assert!(!loading.data_dir().exists(), "no daemon was started");
 }
 
 #[test]
 fn a_daemon_that_is_killed_comes_back_with_its_shares_and_port() {
     let machine = Machine::new();
     make_content(&machine.path("content"));
-    let mut daemon =
-        machine.command(&["daemon", "--foreground"]).stderr(Stdio::null()).spawn().unwrap();
+    let daemon = machine.daemon();
     machine.run(&["share", "content"]);
     let before = machine.status();
-    daemon.kill().unwrap();
-    daemon.wait().unwrap();
+    daemon.kill();
     let after = machine.status();
     assert_eq!(after["shares"][0]["name"], "content");
     assert_eq!(after["listen_port"], before["listen_port"]);
