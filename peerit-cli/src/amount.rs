@@ -13,14 +13,14 @@ pub(crate) enum AmountError {
     TooLarge,
 }
 
-/// `65536`, `256K`, `1MiB`: bytes; all units are powers of 1,024.
+/// `65536`, `256K`, `1MiB`, `1m`: bytes; all units are powers of 1,024.
 pub(crate) fn parse_size(text: &str) -> Result<u64, AmountError> {
     let (number, unit) = split(text).ok_or(AmountError::Size)?;
-    let factor = match unit {
-        "" | "B" => 1,
-        "K" | "KiB" => 1 << 10,
-        "M" | "MiB" => 1 << 20,
-        "G" | "GiB" => 1 << 30,
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
         _ => return Err(AmountError::Size),
     };
     number.checked_mul(factor).ok_or(AmountError::TooLarge)
@@ -106,8 +106,9 @@ mod tests {
         assert_eq!(parse_size("65536"), Ok(65_536));
         assert_eq!(parse_size("256K"), Ok(256 << 10));
         assert_eq!(parse_size("1MiB"), Ok(1 << 20));
+        assert_eq!((parse_size("64k"), parse_size("1m")), (Ok(64 << 10), Ok(1 << 20)));
         assert_eq!(parse_chunk_length("16M"), Ok(16 << 20));
-        for wrong in ["", "K", "1.5M", "-1", "1 M", "1KB", "1m", "99999999999999999999"] {
+        for wrong in ["", "K", "1.5M", "-1", "1 M", "1KB", "1s", "99999999999999999999"] {
             assert_eq!(parse_size(wrong), Err(AmountError::Size), "{wrong}");
         }
         assert_eq!(parse_size("18446744073709551615K"), Err(AmountError::TooLarge));

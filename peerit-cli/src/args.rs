@@ -84,7 +84,7 @@ pub(crate) struct Download {
     #[structopt(long)]
     pub(crate) no_daemon: bool,
     /// With --no-daemon: how long to seed after the download, as in 30s or 10m
-    #[structopt(long, value_name = "DURATION", requires = "no-daemon", parse(try_from_str = parse_duration))]
+    #[structopt(long, value_name = "DURATION", parse(try_from_str = parse_duration))]
     pub(crate) seed_for: Option<Duration>,
     /// Prints JSON: a line a second, and one at the end
     #[structopt(long)]
@@ -236,7 +236,6 @@ mod tests {
         assert!(complaint("create x --tracker host:0").contains("HOST:PORT"));
         assert!(complaint("create x --chunk-size big").contains("a size is"));
         assert!(complaint("create x --hash md5").contains("blake3"));
-        assert!(complaint("download x --seed-for 10m").contains("--no-daemon"));
         assert!(complaint("daemon --listen here").contains("--listen"));
         assert!(complaint("").contains("USAGE"));
     }

@@ -42,6 +42,7 @@ pub(crate) async fn running(env: &Env) -> Result<Option<DaemonClient>, CliError>
     match DaemonClient::connect(env.data_dir()?, &runtime()?).await {
         Ok(mut client) => match client.status(Some(NO_CONTENT)).await {
             Err(ClientError::Gone) => Ok(None),
+            Err(full @ ClientError::Full(_)) => Err(full.into()),
             _ => Ok(Some(client)),
         },
         Err(ClientError::NotRunning(_)) => Ok(None),

@@ -22,13 +22,16 @@ pub(crate) enum CliError {
     Interrupted(&'static str),
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
-    #[error("{}: {source}", path.display())]
+    #[error(
+        "{} is not a .p2p file as `peerit create` and `peerit share` write it: {source}",
+        path.display()
+    )]
     Manifest { path: PathBuf, source: ManifestError },
     #[error("standard output: {0}")]
     Output(io::Error),
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error(transparent)]
+    #[error("{0}{remedy}", remedy = remedy(.0))]
     Daemon(#[from] DaemonError),
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -56,5 +59,20 @@ impl CliError {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
+    }
+}
+
+/// What to do about a daemon that does not start; on the same line, as only the log's last one is shown of a
+/// daemon in the background.
+fn remedy(error: &DaemonError) -> &'static str {
+    let DaemonError::Node(NodeError::Listen { source, .. }) = error else { return "" };
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            ": another program has this port, choose another with `peerit daemon --listen ADDR:PORT`"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            ": no interface of this machine has this address, 0.0.0.0:PORT listens on all"
+        }
+        _ => "",
     }
 }

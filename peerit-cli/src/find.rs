@@ -26,8 +26,15 @@ pub(crate) fn find<'a>(
     }
     match found.as_slice() {
         [one] => Ok(one),
-        [] => Err(CliError::Usage(format!("there is no share {wanted}: see `peerit status`"))),
+        [] => Err(CliError::Usage(unknown(shares, wanted))),
         many => Err(CliError::Usage(format!("{wanted} may mean {}", list(many)))),
+    }
+}
+
+fn unknown(shares: &[ShareStatus], wanted: &str) -> String {
+    match shares.iter().collect::<Vec<_>>().as_slice() {
+        [] => format!("there is no share {wanted}, and no other"),
+        known => format!("there is no share {wanted}; there is {}", list(known)),
     }
 }
 
@@ -42,7 +49,9 @@ fn is_id(id: ContentId, wanted: &str) -> bool {
 
 fn list(shares: &[&ShareStatus]) -> String {
     let name = |share: &&ShareStatus| {
-        format!("{} ({})", short_id(share.content_id), shorten(&share.name, 40))
+        let id = short_id(share.content_id);
+        // Until its manifest is known, a share has no name.
+        if share.name.is_empty() { id } else { format!("{id} ({})", shorten(&share.name, 40)) }
     };
     let mut listed: Vec<_> = shares.iter().take(LISTED_MAX).map(name).collect();
     if shares.len() > LISTED_MAX {
@@ -86,6 +95,16 @@ mod tests {
         assert!(ambiguous.contains("010101010101") && ambiguous.contains("020202020202"));
         let unknown = find(&shares(), "nothing").unwrap_err();
         assert_eq!(unknown.exit_code(), 2);
-        assert!(unknown.to_string().contains("peerit status"));
+        let known = unknown.to_string();
+        assert!(known.contains("no share nothing") && known.contains("a.iso.sig"), "{known}");
+        let none = find(&[], "nothing").unwrap_err().to_string();
+        assert_eq!(none, "there is no share nothing, and no other");
+    }
+
+    #[test]
+    fn what_has_no_name_yet_is_listed_by_its_id() {
+        let share = ShareStatus { name: String::new(), ..status() };
+        let unknown = find(&[share], "nothing").unwrap_err().to_string();
+        assert_eq!(unknown, "there is no share nothing; there is abababababab");
     }
 }

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io::{self, Cursor, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_channel::Sender;
 use futures_lite::future::block_on;
-use peerit_core::daemon::{Daemon, DaemonConfig, Stopper};
+use peerit_core::daemon::{Daemon, DaemonClient, DaemonConfig, Stopper};
 use peerit_core::id::{ContentId, PeerId};
 use peerit_core::manifest::Manifest;
 use peerit_core::node::{PeerStatus, ShareState, ShareStatus};
@@ -258,7 +258,7 @@ fn what_is_missing_or_wrong_is_named() {
     assert!(missing.code == 2 && missing.err.contains("gone.p2p"), "{missing:?}");
     world.file("bad.p2p", b"\xff\xff");
     let bad = world.run("show bad.p2p");
-    assert!(bad.code == 2 && bad.err.contains("bad.p2p"), "{bad:?}");
+    assert!(bad.code == 2 && bad.err.contains("bad.p2p is not a .p2p file"), "{bad:?}");
     let link = world.run("download peerit:x");
     assert!(link.code == 2 && link.err.contains("link"), "{link:?}");
     let usage = world.run("verify");
@@ -328,6 +328,13 @@ fn content_that_is_there_needs_no_daemon() {
 }
 
 #[test]
+fn seeding_for_a_time_needs_no_daemon() {
+    let refused = World::new().run("download x.p2p --seed-for 10m");
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("--seed-for needs --no-daemon"), "{refused:?}");
+}
+
+#[test]
 fn an_interrupted_download_says_what_goes_on() {
     let world = World::new();
     let daemon = world.daemon();
@@ -362,6 +369,34 @@ fn the_daemon_is_stopped_and_another_address_needs_that() {
     assert_eq!(world.run("daemon --listen 127.0.0.1:1").code, 2);
     assert!(world.run("daemon stop").out.contains("has stopped"));
     assert!(world.run("daemon stop").out.contains("no daemon"));
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let refused = World::new().run(&format!("daemon --foreground --listen {address}"));
+    assert_eq!(refused.code, 2);
+    let expected = format!("cannot listen on {address}: ");
+    assert!(refused.err.contains(&expected) && refused.err.contains("--listen"), "{refused:?}");
+    assert_eq!(refused.err.lines().count(), 1, "all of it is the last line of a log");
+}
+
+#[test]
+fn a_daemon_with_too_many_clients_says_so() {
+    let world = World::new();
+    let daemon = world.daemon();
+    let data_dir = world.folder.path().join("data");
+    let client = || async {
+        let mut client = DaemonClient::connect(&data_dir, &runtime().unwrap()).await.unwrap();
+        // Only one that was answered is surely served.
+        client.status(None).await.map(|_| client)
+    };
+    let clients: Vec<_> = std::iter::from_fn(|| block_on(client()).ok()).collect();
+    let refused = world.run("status");
+    assert!(refused.code == 2 && refused.err.contains("64 clients"), "{refused:?}");
+    drop(clients);
+    daemon.stop();
 }
 
 #[test]

@@ -24,6 +24,11 @@ const GONE: &str =
     "the daemon has stopped: the same command starts it again and goes on from there";
 
 pub(crate) async fn run(args: &Download, env: &mut Env) -> Result<(), CliError> {
+    if args.seed_for.is_some() && !args.no_daemon {
+        return Err(CliError::Usage(
+            "--seed-for needs --no-daemon: the daemon seeds until `peerit remove`".to_owned(),
+        ));
+    }
     let source = Source::read(env, &args.source)?;
     let folder = folder(env, args.dir.as_deref())?;
     if !source.has_trackers() && args.peers.is_empty() {

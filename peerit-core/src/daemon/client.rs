@@ -40,6 +40,9 @@ pub enum ClientError {
     /// What the daemon said makes no sense: it is of another version.
     #[error("the daemon's answer is not understood ({0}): stop it with `peerit daemon stop`")]
     NotUnderstood(String),
+    /// The daemon has as many clients as it takes, and has closed the connection.
+    #[error("{0}")]
+    Full(String),
     /// The daemon said no.
     #[error("{message}")]
     Refused {
@@ -113,7 +116,8 @@ impl DaemonClient {
     /// Connects to the daemon of a data folder.
     ///
     /// # Errors
-    /// [`ClientError::NotRunning`] when there is none.
+    /// [`ClientError::NotRunning`] when there is none. One that is full says so at the first call, by
+    /// [`ClientError::Full`].
     pub async fn connect(data_dir: &Path, runtime: &Arc<dyn Runtime>) -> Result<Self, ClientError> {
         let path = socket::path(data_dir);
         match runtime.connect_unix(path.clone()).await {
@@ -314,6 +318,9 @@ impl DaemonClient {
     async fn receive(&mut self) -> Result<Answer, ClientError> {
         let response: Option<proto::Response> = ipc::read(&mut self.stream).await?;
         match response.ok_or(ClientError::Gone)?.body {
+            Some(Answer::Failure(failure)) if failure.full => {
+                Err(ClientError::Full(failure.message))
+            }
             Some(Answer::Failure(failure)) => {
                 Err(ClientError::Refused { message: failure.message, usage: failure.usage })
             }

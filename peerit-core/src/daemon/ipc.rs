@@ -80,7 +80,7 @@ mod tests {
     }
 
     fn failure(length: usize) -> Failure {
-        Failure { message: "x".repeat(length), usage: true }
+        Failure { message: "x".repeat(length), usage: true, full: false }
     }
 
     #[test]

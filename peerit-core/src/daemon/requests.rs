@@ -154,7 +154,8 @@ impl Client {
     }
 
     async fn refuse(&mut self, message: &str, usage: bool) -> Result<(), IpcError> {
-        self.send(Answer::Failure(proto::Failure { message: message.to_owned(), usage })).await
+        let failure = proto::Failure { message: message.to_owned(), usage, full: false };
+        self.send(Answer::Failure(failure)).await
     }
 
     async fn send(&mut self, body: Answer) -> Result<(), IpcError> {

@@ -140,7 +140,7 @@ impl Daemon {
     ) {
         if alive.sender_count() > CLIENTS_MAX {
             let message = format!("the daemon has {CLIENTS_MAX} clients already: try again later");
-            let failure = proto::Failure { message, usage: true };
+            let failure = proto::Failure { message, usage: true, full: true };
             let body = Some(proto::response::Body::Failure(failure));
             // It fits into the empty buffer of a new socket, so this does not wait.
             let _ = ipc::write(&mut stream, &proto::Response { body }).await;

@@ -13,7 +13,7 @@ use super::tracker_service::{TrackerService, TrackerServiceConfig};
 use super::workers::Workers;
 use super::{Node, accept};
 use crate::runtime::{self, Runtime};
-use crate::transport::{Identity, TcpTransport, Transport};
+use crate::transport::{Identity, TcpTransport, Transport, TransportError};
 use crate::wire::AGENT_LENGTH_MAX;
 
 /// Reads for uploads that run at once: enough to keep a solid-state disk's queue busy.
@@ -153,7 +153,13 @@ fn bind(
     let mut tries = if listen.port() == 0 { PORT_TRIES } else { 1 };
     loop {
         tries -= 1;
-        let tcp = TcpTransport::bind(Arc::clone(runtime), identity, listen)?;
+        let tcp =
+            TcpTransport::bind(Arc::clone(runtime), identity, listen).map_err(
+                |error| match error {
+                    TransportError::Io(source) => NodeError::Listen { address: listen, source },
+                    error => error.into(),
+                },
+            )?;
         match bind_udp(listen, tcp.listen_port()) {
             Ok(udp) => return Ok((Arc::new(tcp), udp)),
             Err(error) if tries == 0 => return Err(error),
