@@ -1,0 +1,1 @@
+//! Swarms as a whole, on virtual time.
