@@ -99,7 +99,7 @@ impl Simulation {
         sender.blocks_sent += 1;
         let lies = match sender.spec.conduct {
             Conduct::Liar { every_nth_block } => {
-                sender.blocks_sent % u64::from(every_nth_block.max(1)) == 0
+                sender.blocks_sent.is_multiple_of(every_nth_block.max(1).into())
             }
             Conduct::Honest | Conduct::FreeRider => false,
         };

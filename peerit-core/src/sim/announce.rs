@@ -104,7 +104,7 @@ impl Simulation {
                 self.post(host, 2 * one_way, Mail::ToClient(event));
             }
             ClientAction::Send { datagram, .. } => {
-                self.post_datagram(host, Mail::Datagram(datagram))
+                self.post_datagram(host, Mail::Datagram(datagram));
             }
             ClientAction::Exchange { exchange, request, .. } => {
                 // Connecting takes a round trip.

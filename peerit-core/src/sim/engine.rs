@@ -143,7 +143,7 @@ impl Simulation {
         }
     }
 
-    fn handle(&mut self, event: Event) {
+    pub(super) fn handle(&mut self, event: Event) {
         if let Some(until) = self.stalled_until(event) {
             return self.queue.push(until, event);
         }

@@ -48,6 +48,7 @@ mod stream;
 mod uplink;
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "the numbers of tests are small")]
 mod tests;
 
 pub use check::{SimError, Violation};

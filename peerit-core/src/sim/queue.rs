@@ -39,7 +39,7 @@ impl<T: Copy> Queue<T> {
         let at = at.max(self.last);
         let differs = at ^ self.last;
         let level = (63 - (differs | 1).leading_zeros()) / DIGIT_BITS;
-        let slot = (at >> (level * DIGIT_BITS)) as usize & (SLOTS - 1);
+        let slot = digit(at >> (level * DIGIT_BITS));
         let level = &mut self.levels[level as usize];
         level.occupied |= 1 << slot;
         level.slots[slot].push((at, event));
@@ -68,6 +68,12 @@ impl<T: Copy> Queue<T> {
             }
         }
     }
+}
+
+/// The lowest digit.
+#[expect(clippy::cast_possible_truncation, reason = "below 64")]
+fn digit(number: u64) -> usize {
+    (number % SLOTS as u64) as usize
 }
 
 #[cfg(test)]
