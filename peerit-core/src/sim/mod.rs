@@ -29,7 +29,7 @@
 //! | `faults`, `check`, `progress` | what goes wrong, what must hold, what is written down |
 //!
 //! Cost of the simulator itself, without the swarms: about 2 µs an event on a Zen 1 guest that others
-//! use too, most of it cache misses; with 300 peers a fifth of a run. Memory: 1 KiB a host, a bit for
+//! use too; with 300 peers a fifth of a run. Memory, estimated and not measured: 1 KiB a host, a bit for
 //! each 16 KiB of content, and about 400 bytes an end of a connection, besides what the swarms take.
 
 mod act;
