@@ -12,6 +12,8 @@ pub mod layout;
 pub mod manifest;
 pub mod rng;
 pub mod scheduler;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod swarm;
 pub mod time;
 pub mod tracker;
