@@ -53,8 +53,7 @@ fn simulate(options: &Options) -> Result<Summary, Failure> {
         let start = Instant::now();
         let report = simulate_once(options, random_seed)?;
         let wall = start.elapsed();
-        let memory = meter.most().map(|bytes| bytes.saturating_sub(report.content_bytes));
-        runs.push(Run::new(&report, wall, memory));
+        runs.push(Run::new(&report, wall, meter.most()));
         if let Some(file) = options.plot.as_ref().filter(|_| number == 0) {
             let drawn = plot::svg(&report).and_then(|svg| Ok(std::fs::write(file, svg)?));
             drawn.map_err(|error| Failure::Output { what: file.display().to_string(), error })?;

@@ -91,7 +91,7 @@ fn kinds(run: &Run) -> String {
 fn memory(run: &Run) -> Option<String> {
     let (all, peer) = (size(run.memory_bytes? as f64), size(run.memory_bytes_per_peer?));
     let chunk = run.memory_bytes_per_peer_and_chunk?;
-    Some(format!("{all} beside the content: {peer} per peer, {chunk:.0} B per peer and chunk"))
+    Some(format!("{all}: {peer} per peer, {chunk:.0} B per peer and chunk"))
 }
 
 fn counted(count: usize, thing: &str) -> String {

@@ -60,8 +60,8 @@ pub(crate) struct Run {
     pub(crate) liars: usize,
     /// Banned by at least one peer.
     pub(crate) liars_banned: usize,
-    /// Resident at the most in this run and those before it, the simulator's own included and the content not; null
-    /// where the system does not say.
+    /// Resident at the most in this run and those before it, the simulator's own included. The content hardly counts:
+    /// all peers share the bytes of one chunk. Null where the system does not say.
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) memory_bytes_per_peer: Option<f64>,
     pub(crate) memory_bytes_per_peer_and_chunk: Option<f64>,
