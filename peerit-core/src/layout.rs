@@ -107,6 +107,12 @@ impl Layout {
         left.min(u64::from(self.chunk_length)) as u32
     }
 
+    /// Length of every block but the last of the content, in bytes.
+    #[must_use]
+    pub fn block_length(&self) -> u32 {
+        self.chunk_length.min(BLOCK_LENGTH_MAX)
+    }
+
     /// How many blocks a chunk has.
     #[must_use]
     pub fn block_count(&self, chunk: ChunkIndex) -> u32 {

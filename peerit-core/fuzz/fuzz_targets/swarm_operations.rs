@@ -201,6 +201,7 @@ fn frame(saying: Saying) -> Frame {
             agent: String::new(),
             listen_port: port,
             chunk_count: chunk_count.unwrap_or(CHUNK_COUNT),
+            complete: port % 2 == 1,
         }),
         Saying::Bitfield { bits } => Frame::Bitfield(bits.into()),
         Saying::BitfieldOfTheRightSize { bits } => Frame::Bitfield(Bytes::copy_from_slice(&bits)),

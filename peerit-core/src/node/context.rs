@@ -80,8 +80,10 @@ impl Context {
         self.transport.listen_port()
     }
 
-    pub(crate) fn hello(&self, chunk_count: u32) -> Hello {
-        Hello { agent: self.agent.clone(), listen_port: self.listen_port(), chunk_count }
+    /// What is said by who has no manifest yet.
+    pub(crate) fn hello_without_manifest(&self) -> Hello {
+        let (agent, listen_port) = (self.agent.clone(), self.listen_port());
+        Hello { agent, listen_port, chunk_count: 0, complete: false }
     }
 
     pub(crate) fn swarm_config(&self) -> swarm::Config {

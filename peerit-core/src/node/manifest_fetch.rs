@@ -77,7 +77,7 @@ fn accept(link: &Link, info: Bytes) -> Option<Manifest> {
 async fn ask_peer(context: &Context, content_id: ContentId, address: SocketAddr) -> Option<Bytes> {
     let answer = timeout(&*context.runtime, PEER_TIMEOUT, async {
         let stream = context.dial(address, content_id).await.ok()?;
-        receive_manifest(stream, context.hello(0)).await
+        receive_manifest(stream, context.hello_without_manifest()).await
     });
     let info = answer.await.ok().flatten();
     if info.is_none() {

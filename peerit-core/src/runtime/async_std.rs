@@ -13,6 +13,9 @@ use ::async_std::os::unix::net as unix;
 use ::async_std::{net, task};
 use futures_io::{AsyncRead, AsyncWrite};
 
+use socket2::SockRef;
+
+use super::tcp_options::tune;
 use super::{BoxFuture, BoxStream, Runtime, TcpListener, UdpSocket};
 
 /// async-std's global runtime: a thread per core, and up to 500 threads for blocking jobs, started on
@@ -44,7 +47,7 @@ impl Runtime for AsyncStd {
     fn connect_tcp(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
         Box::pin(async move {
             let stream = net::TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
+            tune(SockRef::from(&stream))?;
             Ok(boxed(stream))
         })
     }
@@ -76,7 +79,7 @@ impl TcpListener for net::TcpListener {
         Box::pin(async move {
             let (stream, from) = self.accept().await?;
             // Fails on a connection that is gone already: reading from it will tell.
-            let _ = stream.set_nodelay(true);
+            let _ = tune(SockRef::from(&stream));
             Ok((boxed(stream), from))
         })
     }

@@ -14,6 +14,8 @@ use futures_io::{AsyncRead, AsyncWrite};
 #[cfg(feature = "async-std")]
 pub mod async_std;
 mod help;
+#[cfg(any(feature = "async-std", feature = "tokio"))]
+mod tcp_options;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

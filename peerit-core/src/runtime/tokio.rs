@@ -12,6 +12,9 @@ use ::tokio::io::ReadBuf;
 use ::tokio::net;
 use ::tokio::runtime::Handle;
 
+use socket2::SockRef;
+
+use super::tcp_options::tune;
 use super::{BoxFuture, BoxStream, Runtime, TcpListener, UdpSocket};
 
 /// A tokio runtime, with its time and IO drivers on; blocking jobs run on its blocking threads (512 by
@@ -51,7 +54,7 @@ impl Runtime for Tokio {
     fn connect_tcp(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
         within(&self.0, async move {
             let stream = net::TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
+            tune(SockRef::from(&stream))?;
             Ok(Box::new(Stream(stream)) as BoxStream)
         })
     }
@@ -112,7 +115,7 @@ impl TcpListener for Socket<net::TcpListener> {
         within(&self.runtime, async {
             let (stream, from) = self.socket.accept().await?;
             // Fails on a connection that is gone already: reading from it will tell.
-            let _ = stream.set_nodelay(true);
+            let _ = tune(SockRef::from(&stream));
             Ok((Box::new(Stream(stream)) as BoxStream, from))
         })
     }

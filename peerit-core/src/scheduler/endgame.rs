@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Scheduler;
 use crate::id::PeerKey;
-use crate::layout::{BLOCK_LENGTH_MAX, Block};
+use crate::layout::Block;
 use crate::time::Timestamp;
 
 /// Most peers that are asked for one block.
@@ -30,7 +30,7 @@ impl Scheduler {
         if !endgame && self.partials.has_room() {
             return None;
         }
-        let with_this = peer.outstanding_bytes + u64::from(BLOCK_LENGTH_MAX);
+        let with_this = peer.outstanding_bytes + u64::from(self.layout.block_length());
         let own_wait = peer.pipeline.time_for(with_this, &self.config);
         let least = if endgame {
             own_wait + self.config.queue_target

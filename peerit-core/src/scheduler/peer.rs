@@ -7,7 +7,7 @@ use super::pipeline::Pipeline;
 use super::wanted::Wanted;
 use crate::bitfield::Bitfield;
 use crate::id::ChunkIndex;
-use crate::layout::Block;
+use crate::layout::{Block, Layout};
 use crate::time::Timestamp;
 
 /// How many requests that were taken back are remembered of a peer: twice what it is ever asked
@@ -42,7 +42,8 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(chunk_count: u32, now: Timestamp) -> Self {
+    pub(super) fn new(layout: Layout, now: Timestamp) -> Self {
+        let chunk_count = layout.chunk_count();
         Self {
             has: Bitfield::empty(chunk_count),
             seed: false,
@@ -52,7 +53,7 @@ impl Peer {
             interested: false,
             choking: true,
             current: None,
-            pipeline: Pipeline::new(now),
+            pipeline: Pipeline::new(now, layout.block_length()),
             meter: Meter::new(now),
             outstanding: 0,
             outstanding_bytes: 0,

@@ -8,8 +8,8 @@ use crate::id::{ChunkIndex, PeerKey};
 
 impl Scheduler {
     pub(super) fn peer_joined(&mut self, key: PeerKey) {
-        let (chunk_count, now) = (self.layout.chunk_count(), self.now);
-        self.peers.entry(key).or_insert_with(|| Peer::new(chunk_count, now));
+        let (layout, now) = (self.layout, self.now);
+        self.peers.entry(key).or_insert_with(|| Peer::new(layout, now));
     }
 
     pub(super) fn peer_left(&mut self, key: PeerKey) {

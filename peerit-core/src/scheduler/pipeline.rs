@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use super::config::Config;
-use crate::layout::BLOCK_LENGTH_MAX;
 use crate::time::Timestamp;
 
-/// One block.
-const BLOCK: u64 = BLOCK_LENGTH_MAX as u64;
-/// Least depth: while one block is on its way the request for the next one is.
-const DEPTH_MIN: u64 = 2 * BLOCK;
+/// Least depth in blocks: while one is on its way the request for the next one is.
+const DEPTH_MIN: u64 = 2;
 /// Deliveries closer together than this say more about the driver's clock than about the path.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
@@ -27,6 +24,8 @@ const INTERVAL_MIN: Duration = Duration::from_millis(1);
 /// windowed maximum, this falls with a time constant ([`Config::rate_memory`]), which needs no list.
 #[derive(Clone, Debug)]
 pub(super) struct Pipeline {
+    /// Length of a block.
+    block: u64,
     depth: u64,
     /// Bytes a second; 0 until there is a sample.
     rate: u64,
@@ -56,9 +55,11 @@ pub(super) struct Sent {
 }
 
 impl Pipeline {
-    pub(super) fn new(now: Timestamp) -> Self {
+    pub(super) fn new(now: Timestamp, block_length: u32) -> Self {
+        let block = u64::from(block_length);
         Self {
-            depth: DEPTH_MIN,
+            block,
+            depth: DEPTH_MIN * block,
             rate: 0,
             rate_at: now,
             round_trip: None,
@@ -72,13 +73,13 @@ impl Pipeline {
     /// Whether one more block may be asked for on top of `outstanding` bytes.
     pub(super) fn has_room(&self, now: Timestamp, outstanding: u64, config: &Config) -> bool {
         let limit = if self.snubbed {
-            BLOCK
+            self.block
         } else if self.round_trip_expired(now, config) {
-            DEPTH_MIN
+            DEPTH_MIN * self.block
         } else {
             self.depth
         };
-        outstanding + BLOCK <= limit
+        outstanding + self.block <= limit
     }
 
     pub(super) fn is_snubbed(&self) -> bool {
@@ -95,7 +96,7 @@ impl Pipeline {
             delivered: self.delivered,
             delivered_at: self.delivered_at,
             limited: self.delivered < self.limited_until,
-            drained: outstanding < DEPTH_MIN,
+            drained: outstanding < DEPTH_MIN * self.block,
         }
     }
 
@@ -111,7 +112,7 @@ impl Pipeline {
         self.measure_round_trip(now, sent, config);
         let target = self.bytes_in(self.least_round_trip() + config.queue_target);
         let grown = self.depth + u64::from(length);
-        self.depth = grown.min(target).min(config.pipeline_bytes_max).max(DEPTH_MIN);
+        self.depth = grown.min(target).min(config.pipeline_bytes_max).max(DEPTH_MIN * self.block);
     }
 
     /// A block came whose request was taken back: proof of life, but no measure.
@@ -124,7 +125,7 @@ impl Pipeline {
     /// The peer let a deadline pass: what was known of it no longer holds.
     pub(super) fn snub(&mut self) {
         self.snubbed = true;
-        self.depth = DEPTH_MIN;
+        self.depth = DEPTH_MIN * self.block;
         self.rate = 0;
     }
 
@@ -176,11 +177,14 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
+    use crate::layout::BLOCK_LENGTH_MAX;
+
+    const BLOCK: u64 = BLOCK_LENGTH_MAX as u64;
 
     /// Bytes in flight after each second at a peer of this rate (bytes/s) and round trip.
     fn depths(rate: u64, round_trip_ms: u64, seconds: usize) -> Vec<u64> {
         let config = Config::default();
-        let mut pipeline = Pipeline::new(Timestamp::ZERO);
+        let mut pipeline = Pipeline::new(Timestamp::ZERO, BLOCK_LENGTH_MAX);
         let mut in_flight: VecDeque<(u64, Sent)> = VecDeque::new();
         let (mut now_us, mut free_at_us, mut depths) = (0, 0, Vec::new());
         let at = |us| Timestamp::from_origin(Duration::from_micros(us));
@@ -224,13 +228,13 @@ mod tests {
     fn depth_is_bounded() {
         let config = Config::default();
         assert!(depths(4 << 30, 100, 3).iter().all(|&depth| depth <= config.pipeline_bytes_max));
-        assert!(depths(64 << 10, 1, 9).iter().all(|&depth| depth <= DEPTH_MIN));
+        assert!(depths(64 << 10, 1, 9).iter().all(|&depth| depth <= DEPTH_MIN * BLOCK));
     }
 
     #[test]
     fn a_snubbed_peer_gets_one_block_until_it_delivers() {
         let config = Config::default();
-        let mut pipeline = Pipeline::new(Timestamp::ZERO);
+        let mut pipeline = Pipeline::new(Timestamp::ZERO, BLOCK_LENGTH_MAX);
         pipeline.snub();
         assert!(pipeline.has_room(Timestamp::ZERO, 0, &config));
         assert!(!pipeline.has_room(Timestamp::ZERO, BLOCK, &config));
@@ -242,7 +246,7 @@ mod tests {
     fn a_dry_pool_does_not_lower_the_rate() {
         let config = Config::default();
         let at = |ms| Timestamp::from_origin(Duration::from_millis(ms));
-        let mut pipeline = Pipeline::new(at(0));
+        let mut pipeline = Pipeline::new(at(0), BLOCK_LENGTH_MAX);
         let sent = pipeline.send(at(0), 0);
         pipeline.deliver(at(10), &sent, BLOCK_LENGTH_MAX, &config);
         let best = pipeline.rate;

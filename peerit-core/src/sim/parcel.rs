@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_frame_survives_its_parcel_and_keeps_its_length() {
         let block = Block { chunk: ChunkIndex(300), offset: 16_384, length: 16_384 };
-        let hello = Hello { agent: "x".into(), listen_port: 1, chunk_count: 9 };
+        let hello = Hello { agent: "x".into(), listen_port: 1, chunk_count: 9, complete: false };
         let frames = [
             Frame::Have(ChunkIndex(70_000)),
             Frame::Have(ChunkIndex(0)),

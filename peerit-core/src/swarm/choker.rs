@@ -41,6 +41,8 @@ pub(super) struct Candidate {
     pub(super) peer: PeerKey,
     pub(super) slot: Option<Slot>,
     pub(super) interested: bool,
+    /// Whether it has asked for nothing for a while, though it has a slot.
+    pub(super) idle: bool,
     /// Whether it has no chunk yet.
     pub(super) newcomer: bool,
     /// Bytes a second it gives us; 0 when it lets us wait.
@@ -77,7 +79,7 @@ impl Choker {
         rng: &mut Rng,
     ) -> BTreeMap<PeerKey, Slot> {
         let mut given = Given { free: self.slots, slots: BTreeMap::new() };
-        given.keep(candidates, |candidate| candidate.interested);
+        given.keep(candidates, |candidate| candidate.interested && !candidate.idle);
         given.give_turns(now, candidates, rng);
         given.slots
     }
@@ -102,7 +104,7 @@ impl Choker {
         }
         given.keep(candidates, |candidate| {
             let lasts = |slot| matches!(slot, Slot::Turn { until } if until > now);
-            candidate.interested && candidate.slot.is_some_and(lasts)
+            candidate.interested && !candidate.idle && candidate.slot.is_some_and(lasts)
         });
         given.give_turns(now, candidates, rng);
         given.slots
@@ -134,13 +136,14 @@ impl Given {
             None if candidate.newcomer => (now - candidate.waiting_since) * NEWCOMER_FACTOR,
             None => now - candidate.waiting_since,
         };
-        let mut waiting: Vec<_> = candidates.iter().filter(|one| one.interested).collect();
+        let mut waiting: Vec<_> =
+            candidates.iter().filter(|one| one.interested && !one.idle).collect();
         rng.shuffle(&mut waiting);
         waiting.sort_by_key(|candidate| std::cmp::Reverse(waited(candidate)));
         for candidate in waiting {
             self.give(candidate.peer, Slot::Turn { until: now + TURN });
         }
-        self.keep(candidates, |candidate| !candidate.interested);
+        self.keep(candidates, |candidate| !candidate.interested || candidate.idle);
     }
 }
 

@@ -18,7 +18,8 @@ pub struct Config {
     /// Most dials that wait for an answer at once, at least 1. Default: 16. Most addresses are dead;
     /// more at once look like a scan to home routers and fill their connection tables.
     pub dials_max: usize,
-    /// Most peers that want something and are served at once, at least 1. Default: 8. With fewer a
+    /// Most peers that want something and may ask for it, at least 1. Default: 8. What they ask for
+    /// goes out a few blocks at a time. With fewer a
     /// peer's upload link idles when some of them are slow; with more everyone's share is so small
     /// that a chunk takes long to be whole and passed on.
     pub upload_slots: usize,

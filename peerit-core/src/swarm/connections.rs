@@ -45,6 +45,7 @@ impl Swarm {
             agent: self.config.agent.clone(),
             listen_port: self.config.listen_port,
             chunk_count: self.layout.chunk_count(),
+            complete: self.is_complete(),
         };
         self.send(key, Frame::Hello(hello));
     }
@@ -112,6 +113,8 @@ impl Swarm {
             self.tell(scheduler::Event::PeerLeft { peer: key });
         }
         self.fill_slots |= peer.slot.is_some();
+        self.take_back_offers(key);
+        self.serve();
         self.dial_at = Some(self.now);
         // Of two who are about to part the other may have been quicker.
         let reason = reason.or(peer.useless_at.map(|_| DisconnectReason::Useless));

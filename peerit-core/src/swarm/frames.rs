@@ -40,6 +40,7 @@ impl Swarm {
     fn greeted(&mut self, key: PeerKey, hello: Hello) -> Result<(), Misbehaviour> {
         let Some(peer) = self.peers.get_mut(key) else { return Ok(()) };
         peer.agent = hello.agent;
+        peer.complete = hello.complete;
         if hello.chunk_count == 0 {
             peer.stage = Stage::FetchesManifest { requests: 0, bytes: 0 };
             return Ok(());
@@ -49,11 +50,9 @@ impl Swarm {
         }
         peer.stage = Stage::Trades { told_chunks: false };
         self.tell(scheduler::Event::PeerJoined { peer: key });
-        if !self.have().is_empty() {
-            let bits = Bytes::from(self.have().to_bytes());
-            self.send(key, Frame::Bitfield(bits));
-        }
+        self.tell_chunks(key);
         self.note_listener(key, hello.listen_port);
+        self.note_if_useless(key);
         self.upkeep_at = Some(self.now);
         Ok(())
     }
@@ -88,6 +87,11 @@ impl Swarm {
         }
         let chunks = Bitfield::from_bytes(bits, self.layout.chunk_count());
         let chunks = chunks.ok_or(Misbehaviour::Bitfield)?;
+        let before = self.scheduler.peer_chunks(key);
+        if before.is_some_and(|before| before.iter().any(|chunk| !chunks.contains(chunk))) {
+            return Err(Misbehaviour::Bitfield);
+        }
+        chunks.iter().for_each(|chunk| self.seen_at(key, chunk));
         self.tell(scheduler::Event::HasChunks { peer: key, chunks });
         self.note_if_useless(key);
         Ok(())
@@ -97,16 +101,16 @@ impl Swarm {
         if chunk.0 >= self.layout.chunk_count() {
             return Err(Misbehaviour::NoSuchBlock);
         }
-        self.told_chunks(key);
         if self.scheduler.peer_chunks(key).is_some_and(|chunks| chunks.contains(chunk)) {
             return self.signalled(key);
         }
+        self.seen_at(key, chunk);
         self.tell(scheduler::Event::HasChunk { peer: key, chunk });
         self.note_if_useless(key);
         Ok(())
     }
 
-    /// Notes that a peer has said what it has; returns whether it had before.
+    /// Notes that a peer has sent its bitfield; returns whether it had before.
     fn told_chunks(&mut self, key: PeerKey) -> bool {
         match self.peers.get_mut(key).map(|peer| &mut peer.stage) {
             Some(Stage::Trades { told_chunks }) => std::mem::replace(told_chunks, true),

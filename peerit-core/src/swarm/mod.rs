@@ -4,7 +4,8 @@
 //! Which block to ask of which peer is decided by the [`crate::scheduler`] inside.
 //!
 //! Where to look: `connections` (dials, one connection per peer, pause), `address_book`, `frames` (what
-//! a peer may say when), `serving` with `choker` and `uploads` (tit for tat), `chunks` with `blame`
+//! a peer may say when), `serving` with `choker` and `uploads` (tit for tat),
+//! `uplink` (which request goes out next), `super_seeding` (a seed's first copies), `chunks` with `blame`
 //! (verification and liars), `exchange` (peers tell of peers), `upkeep` (silence, keep-alive),
 //! `report` (what people see). Nothing in here grows without a bound; each is named where it is kept.
 
@@ -24,8 +25,10 @@ mod peers;
 mod rate;
 mod report;
 mod serving;
+mod super_seeding;
 pub mod twin;
 mod upkeep;
+mod uplink;
 mod uploads;
 
 #[cfg(test)]
@@ -77,6 +80,9 @@ pub struct Swarm {
     uploaded: rate::Rate,
     /// How many addresses of peers have become known, see [`exchange::Exchange`].
     listeners: u64,
+    super_seeding: super_seeding::SuperSeeding,
+    /// How many requests have come.
+    requests: u64,
 
     /// When to look for addresses to dial.
     dial_at: Option<Timestamp>,
@@ -88,6 +94,14 @@ pub struct Swarm {
     rounds_from: Timestamp,
     /// Whether a slot may be free that somebody wants.
     fill_slots: bool,
+    /// When a slot becomes free that nobody uses.
+    fill_at: Option<Timestamp>,
+    /// Whether somebody wants a slot and has none.
+    somebody_waits: bool,
+    /// When a block that is held up lets another one go.
+    serve_at: Option<Timestamp>,
+    /// Whether a chunk may be offered to somebody.
+    offer: bool,
 
     actions: VecDeque<Action>,
 }
@@ -125,11 +139,17 @@ impl Swarm {
             downloaded: rate::Rate::default(),
             uploaded: rate::Rate::default(),
             listeners: 0,
+            super_seeding: super_seeding::SuperSeeding::default(),
+            requests: 0,
             dial_at: None,
             upkeep_at: None,
             round_at: None,
             rounds_from: Timestamp::ZERO,
             fill_slots: false,
+            fill_at: None,
+            somebody_waits: false,
+            serve_at: None,
+            offer: false,
             actions: VecDeque::new(),
         }
     }
@@ -200,7 +220,7 @@ impl Swarm {
     /// May be in the past: then at once. Changes with every event and timeout, and only then.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let own = [self.dial_at, self.upkeep_at, self.round_at];
+        let own = [self.dial_at, self.upkeep_at, self.round_at, self.serve_at, self.fill_at];
         own.into_iter().flatten().chain(self.scheduler.poll_timeout()).min()
     }
 
@@ -214,8 +234,14 @@ impl Swarm {
         if due(self.round_at, self.now) {
             self.choke_round();
         }
-        if self.fill_slots {
+        if due(self.serve_at, self.now) {
+            self.serve();
+        }
+        if self.fill_slots || due(self.fill_at, self.now) {
             self.fill_free_slots();
+        }
+        if self.offer {
+            self.offer_chunks();
         }
         if due(self.dial_at, self.now) {
             self.dial();

@@ -8,6 +8,7 @@ use super::blame::Source;
 use super::choker::Slot;
 use super::exchange::Exchange;
 use super::rate::Rate;
+use super::super_seeding::{Offers, Trust};
 use super::uploads::Uploads;
 use super::{Direction, Path};
 use crate::id::{PeerId, PeerKey};
@@ -37,7 +38,7 @@ pub(super) enum Stage {
     },
     /// It takes part.
     Trades {
-        /// Whether it has said which chunks it has; from then on it only adds to them.
+        /// Whether it has sent its bitfield.
         told_chunks: bool,
     },
 }
@@ -55,6 +56,8 @@ pub(super) struct Peer {
     /// When to close the connection because both sides have everything.
     pub(super) useless_at: Option<Timestamp>,
     pub(super) stage: Stage,
+    /// Whether it said in its Hello that it has every chunk.
+    pub(super) complete: bool,
     /// Program and version, empty until its Hello.
     pub(super) agent: String,
     /// Where anybody can dial it, once known, and the number of that news in this swarm.
@@ -71,6 +74,13 @@ pub(super) struct Peer {
     /// Since when it waits for a slot.
     pub(super) waiting_since: Timestamp,
     pub(super) uploads: Uploads,
+    /// Whether anything was asked through the slot it has.
+    pub(super) slot_used: bool,
+    /// When something was last asked of us or sent to it, or it got its slot.
+    pub(super) served_at: Timestamp,
+    /// What of our chunks it knows, while that is not all of them.
+    pub(super) offers: Option<Offers>,
+    pub(super) trust: Trust,
     pub(super) downloaded: Rate,
     pub(super) uploaded: Rate,
     pub(super) exchange: Exchange,
@@ -91,6 +101,7 @@ impl Peer {
             spoke_at: now,
             useless_at: None,
             stage: Stage::Greeting,
+            complete: false,
             agent: String::new(),
             listens: None,
             choking_us: true,
@@ -100,6 +111,10 @@ impl Peer {
             slot: None,
             waiting_since: now,
             uploads: Uploads::default(),
+            slot_used: false,
+            served_at: now,
+            offers: None,
+            trust: Trust::default(),
             downloaded: Rate::starting(now),
             uploaded: Rate::starting(now),
             exchange: Exchange::starting(now),

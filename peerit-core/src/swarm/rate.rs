@@ -42,6 +42,16 @@ impl Rate {
         self.total
     }
 
+    /// Bytes per second over the last one to two seconds: the current slot and the one before.
+    pub(super) fn lately(&self, now: Timestamp) -> u64 {
+        let current = number(now);
+        let kept = (current.saturating_sub(1)..=current).filter(|&slot| slot <= self.newest);
+        let bytes: u64 = kept.map(|slot| self.slots[index(slot)]).sum();
+        let into_slot = now.since_origin().as_millis() % SLOT.as_millis();
+        let window = (SLOT.as_millis() + into_slot).min((now - self.started).as_millis());
+        u64::try_from(u128::from(bytes) * 1_000 / window.max(100)).unwrap_or(u64::MAX)
+    }
+
     /// Bytes per second; while younger than the window, over its age (at least one second).
     pub(super) fn per_second(&self, now: Timestamp) -> u64 {
         let current = number(now).max(self.newest);

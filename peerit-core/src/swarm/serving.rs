@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::choker::{Candidate, ROUND, Slot};
 use super::peers::Peer;
-use super::{Action, Misbehaviour, Swarm};
+use super::{Misbehaviour, Swarm};
 use crate::bitfield::Bitfield;
 use crate::id::PeerKey;
 use crate::layout::Block;
@@ -29,16 +29,21 @@ impl Swarm {
         if !self.layout.contains(block) || !self.have().contains(block.chunk) {
             return Err(Misbehaviour::NoSuchBlock);
         }
+        let offered = self.asks_for(key, block.chunk);
+        let (now, number) = (self.now, self.requests);
         let Some(peer) = self.peers.get_mut(key) else { return Ok(()) };
-        if peer.slot.is_none() {
+        if peer.slot.is_none() || !offered {
             // No fault: it may have been sent before our choke arrived.
             self.send(key, Frame::Reject(block));
             return self.signalled(key);
         }
-        if !peer.uploads.request(block) {
+        if !peer.uploads.request(block, number) {
             return Err(Misbehaviour::TooManyRequests);
         }
-        self.serve(key);
+        peer.served_at = now;
+        peer.slot_used = true;
+        self.requests += 1;
+        self.serve();
         Ok(())
     }
 
@@ -54,19 +59,12 @@ impl Swarm {
         let now = self.now;
         let Some(peer) = self.peers.get_mut(key) else { return };
         if peer.uploads.sent(block) {
+            peer.served_at = now;
             peer.uploaded.add(now, block.length.into());
             self.uploaded.add(now, block.length.into());
-            self.serve(key);
-        }
-    }
-
-    /// Hands blocks to the driver, as many as may be there.
-    fn serve(&mut self, key: PeerKey) {
-        let now = self.now;
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        while let Some(block) = peer.uploads.next() {
-            peer.spoke_at = now;
-            self.actions.push_back(Action::SendBlock { peer: key, block });
+            self.serve();
+            self.offer |= self.uplink_is_idle();
+            self.fill_when_idle();
         }
     }
 
@@ -76,6 +74,12 @@ impl Swarm {
         let candidates = self.candidates();
         let slots = self.choker.fill(self.now, &candidates, &mut self.rng);
         self.give(&candidates, &slots);
+    }
+
+    /// Whether a peer would take something from us; one that was not told of all our chunks does not
+    /// know.
+    fn wants_chunks(&self, peer: &Peer) -> bool {
+        peer.interested_in_us || peer.offers.is_some()
     }
 
     /// Gives all slots anew.
@@ -89,14 +93,15 @@ impl Swarm {
 
     fn candidates(&self) -> Vec<Candidate> {
         let takes_part =
-            |peer: &Peer| peer.trades() && (peer.interested_in_us || peer.slot.is_some());
+            |peer: &Peer| peer.trades() && (self.wants_chunks(peer) || peer.slot.is_some());
         self.peers
             .iter()
             .filter(|(_, peer)| takes_part(peer))
             .map(|(key, peer)| Candidate {
                 peer: key,
                 slot: peer.slot,
-                interested: peer.interested_in_us,
+                interested: self.wants_chunks(peer),
+                idle: peer.idle_from().is_some_and(|from| from <= self.now),
                 newcomer: self.scheduler.peer_chunks(key).is_none_or(Bitfield::is_empty),
                 gives: if peer.snubbed { 0 } else { peer.downloaded.per_second(self.now) },
                 waiting_since: peer.waiting_since,
@@ -107,13 +112,21 @@ impl Swarm {
     /// Makes `slots` so, and tells the peers whose slot came or went. Rounds go on while somebody
     /// waits.
     fn give(&mut self, candidates: &[Candidate], slots: &BTreeMap<PeerKey, Slot>) {
-        let mut somebody_waits = false;
+        self.somebody_waits = false;
         for candidate in candidates {
             let slot = slots.get(&candidate.peer).copied();
-            somebody_waits |= candidate.interested && slot.is_none();
+            self.somebody_waits |= candidate.interested && slot.is_none();
             self.set_slot(candidate.peer, slot);
         }
-        self.round_at = somebody_waits.then(|| self.rounds_from + ROUND);
+        self.fill_when_idle();
+        self.round_at = self.somebody_waits.then(|| self.rounds_from + ROUND);
+    }
+
+    /// Notes when a slot may become free because nobody asks for anything through it.
+    fn fill_when_idle(&mut self) {
+        let idle = self.peers.iter().filter_map(|(_, peer)| peer.idle_from());
+        let next = idle.filter(|&from| from > self.now).min();
+        self.fill_at = next.filter(|_| self.somebody_waits);
     }
 
     fn set_slot(&mut self, key: PeerKey, slot: Option<Slot>) {
@@ -123,6 +136,9 @@ impl Swarm {
         if before.is_some() == slot.is_some() {
             return;
         }
+        peer.served_at = now;
+        peer.slot_used = false;
+        self.offer = true;
         if slot.is_none() {
             peer.uploads.drop_waiting();
             peer.waiting_since = now;

@@ -2,37 +2,56 @@
 
 use std::collections::VecDeque;
 
+use crate::id::ChunkIndex;
 use crate::layout::Block;
+use crate::time::Timestamp;
 
 /// Most requests of a peer that wait. Twice what our own scheduler asks of one peer, because requests
-/// sent before a choke can arrive after the next unchoke. At 12 bytes each, 12 KiB a peer; what they
+/// sent before a choke can arrive after the next unchoke. At 24 bytes each, 24 KiB a peer; what they
 /// ask for takes no memory before it is handed to the driver.
 pub(super) const REQUESTS_MAX: usize = 1_024;
 /// Most blocks of a peer with the driver at a time: one being read, one being sent, one between. At
 /// 256 KiB each, 768 KiB a peer; whatever waits behind them can still be cancelled.
 pub(super) const BLOCKS_SENDING_MAX: usize = 3;
+/// How many of the requests that wait are looked at for one that is urgent.
+const LOOKED_AT: usize = 8;
 
 /// What a peer has asked of us.
 #[derive(Debug, Default)]
 pub(super) struct Uploads {
-    waiting: VecDeque<Block>,
-    /// With the driver.
-    sending: Vec<Block>,
+    waiting: VecDeque<Request>,
+    /// With the driver, and since when.
+    sending: Vec<(Block, Timestamp)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    block: Block,
+    /// Its place among all requests that came to this node.
+    number: u64,
+}
+
+/// Which of the requests of a peer is next, and how it ranks among those of other peers: less is
+/// sooner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn {
+    rank: (bool, u64),
+    index: usize,
 }
 
 impl Uploads {
     /// Puts a request behind the others; false when there are too many.
-    pub(super) fn request(&mut self, block: Block) -> bool {
+    pub(super) fn request(&mut self, block: Block, number: u64) -> bool {
         let room = self.waiting.len() < REQUESTS_MAX;
         if room {
-            self.waiting.push_back(block);
+            self.waiting.push_back(Request { block, number });
         }
         room
     }
 
     /// Forgets a request that is not with the driver yet.
     pub(super) fn cancel(&mut self, block: Block) {
-        if let Some(index) = self.waiting.iter().position(|&waiting| waiting == block) {
+        if let Some(index) = self.waiting.iter().position(|waiting| waiting.block == block) {
             self.waiting.remove(index);
         }
     }
@@ -42,53 +61,39 @@ impl Uploads {
         self.waiting.clear();
     }
 
-    /// The next block to hand to the driver, if it has not enough already.
-    pub(super) fn next(&mut self) -> Option<Block> {
+    /// Whether it waits for nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.sending.is_empty()
+    }
+
+    /// The request to serve next, if the driver has not enough of this peer already: the oldest
+    /// `urgent` one of the first few, else the oldest. Looks at eight.
+    pub(super) fn next(&self, urgent: impl Fn(ChunkIndex) -> bool) -> Option<Turn> {
         if self.sending.len() >= BLOCKS_SENDING_MAX {
             return None;
         }
-        let block = self.waiting.pop_front()?;
-        self.sending.push(block);
+        let turn = |(index, request): (usize, &Request)| Turn {
+            rank: (!urgent(request.block.chunk), request.number),
+            index,
+        };
+        self.waiting.iter().take(LOOKED_AT).enumerate().map(turn).min()
+    }
+
+    /// Hands a request to the driver.
+    pub(super) fn hand(&mut self, now: Timestamp, turn: Turn) -> Option<Block> {
+        let block = self.waiting.remove(turn.index)?.block;
+        self.sending.push((block, now));
         Some(block)
     }
 
     /// The driver has sent a block; false when it was not asked to.
     pub(super) fn sent(&mut self, block: Block) -> bool {
-        let found = self.sending.iter().position(|&sending| sending == block);
+        let found = self.sending.iter().position(|&(sending, _)| sending == block);
         found.map(|index| self.sending.remove(index)).is_some()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::ChunkIndex;
-
-    fn block(chunk: u32) -> Block {
-        Block { chunk: ChunkIndex(chunk), offset: 0, length: 1 }
-    }
-
-    #[test]
-    fn blocks_go_to_the_driver_in_order_a_few_at_a_time() {
-        let mut uploads = Uploads::default();
-        assert!((0..5).all(|chunk| uploads.request(block(chunk))));
-        let handed: Vec<_> = std::iter::from_fn(|| uploads.next()).collect();
-        assert_eq!(handed, [block(0), block(1), block(2)]);
-        assert!(uploads.sent(block(1)));
-        assert!(!uploads.sent(block(1)));
-        uploads.cancel(block(3));
-        assert_eq!(uploads.next(), Some(block(4)));
-        assert_eq!(uploads.next(), None);
-    }
-
-    #[test]
-    fn the_queue_is_bounded_and_can_be_dropped() {
-        let mut uploads = Uploads::default();
-        assert!((0..1_024).all(|chunk| uploads.request(block(chunk))));
-        assert!(!uploads.request(block(2_000)));
-        assert!(uploads.next().is_some());
-        uploads.drop_waiting();
-        assert_eq!(uploads.next(), None);
-        assert!(uploads.sent(block(0)));
+    /// What is with the driver: bytes, and since when.
+    pub(super) fn sending(&self) -> impl Iterator<Item = (u32, Timestamp)> + '_ {
+        self.sending.iter().map(|&(block, since)| (block.length, since))
     }
 }

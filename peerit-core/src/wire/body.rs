@@ -43,6 +43,7 @@ pub(super) fn encode(frame: &Frame) -> Option<Body> {
             agent: hello.agent.clone(),
             listen_port: hello.listen_port.into(),
             chunk_count: hello.chunk_count,
+            complete: hello.complete,
         }),
         Frame::Bitfield(bits) => Body::Bitfield(proto::Bitfield { bits: bits.clone() }),
         Frame::Have(chunk) => Body::Have(proto::Have { chunk: chunk.0 }),
@@ -107,6 +108,7 @@ fn decode_hello(hello: proto::Hello) -> Result<Hello, WireError> {
         agent: hello.agent,
         listen_port: port("hello.listen_port", hello.listen_port, 0)?,
         chunk_count: hello.chunk_count,
+        complete: hello.complete,
     })
 }
 

@@ -83,4 +83,6 @@ pub struct Hello {
     pub listen_port: u16,
     /// Chunks in the content; 0: it has no manifest yet.
     pub chunk_count: u32,
+    /// Whether it has every chunk, though it may not say so of each: see super-seeding.
+    pub complete: bool,
 }

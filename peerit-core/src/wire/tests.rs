@@ -18,7 +18,12 @@ fn one_of_each() -> Vec<Frame> {
     vec![
         Frame::Knock { topic: Topic([1; 32]), proof: [2; 32] },
         Frame::Welcome { proof: [3; 32] },
-        Frame::Hello(Hello { agent: "a".repeat(64), listen_port: 65_535, chunk_count: 65_536 }),
+        Frame::Hello(Hello {
+            agent: "a".repeat(64),
+            listen_port: 65_535,
+            chunk_count: 65_536,
+            complete: true,
+        }),
         Frame::Bitfield(Bytes::from(vec![0xff; 8_192])),
         Frame::Have(ChunkIndex(65_535)),
         Frame::Interest(true),
@@ -109,7 +114,9 @@ fn limits_are_named() {
     assert_eq!(request(0, u32::MAX, 1), "block.offset_bytes is 4294967295, not 0 to 16777215");
 
     let hello = |agent: String, listen_port, chunk_count| {
-        refusal(&on_the_wire(Body::Hello(proto::Hello { agent, listen_port, chunk_count })))
+        let complete = false;
+        let hello = proto::Hello { agent, listen_port, chunk_count, complete };
+        refusal(&on_the_wire(Body::Hello(hello)))
     };
     assert_eq!(hello("a".repeat(65), 0, 0), "length of hello.agent is 65, not 0 to 64");
     assert_eq!(hello(String::new(), 65_536, 0), "hello.listen_port is 65536, not 0 to 65535");

@@ -60,7 +60,11 @@ impl Alone {
 
     /// What the swarm wants done while time passes.
     pub(super) fn wait(&mut self, seconds: u64) -> Vec<Action> {
-        let end = self.now + Duration::from_secs(seconds);
+        self.wait_ms(seconds * 1_000)
+    }
+
+    pub(super) fn wait_ms(&mut self, ms: u64) -> Vec<Action> {
+        let end = self.now + Duration::from_millis(ms);
         let mut actions = Vec::new();
         while let Some(at) = self.swarm.poll_timeout().filter(|&at| at <= end) {
             self.now = self.now.max(at);
@@ -93,7 +97,10 @@ impl Alone {
 
     pub(super) fn hello(&mut self, number: u8, chunk_count: u32) -> Vec<Action> {
         let agent = format!("peer/{number}");
-        self.frame(number, Frame::Hello(Hello { agent, listen_port: 6_000, chunk_count }))
+        self.frame(
+            number,
+            Frame::Hello(Hello { agent, listen_port: 6_000, chunk_count, complete: false }),
+        )
     }
 
     /// A peer that has connected to us, said Hello, and has these chunks.

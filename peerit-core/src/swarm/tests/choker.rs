@@ -14,6 +14,7 @@ fn candidate(peer: u32, waited: u64) -> Candidate {
         peer: PeerKey(peer),
         slot: None,
         interested: true,
+        idle: false,
         newcomer: false,
         gives: 0,
         waiting_since: at(NOW - waited),

@@ -26,7 +26,12 @@ fn any_frame(rng: &mut Rng) -> Frame {
         1 => Frame::Welcome { proof: [0; 32] },
         2..=9 => {
             let chunk_count = [CHUNKS, CHUNKS, CHUNKS, 0, 7][rng.below(5)];
-            Frame::Hello(Hello { agent: String::new(), listen_port: 6_000, chunk_count })
+            Frame::Hello(Hello {
+                agent: String::new(),
+                listen_port: 6_000,
+                chunk_count,
+                complete: false,
+            })
         }
         10 | 11 => Frame::Bitfield(Bytes::from(vec![[0xff, 0xff, 0x12][rng.below(3)], 0xc0])),
         12 => Frame::Have(any_chunk(rng)),

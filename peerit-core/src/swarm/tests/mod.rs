@@ -8,6 +8,7 @@ mod net;
 mod replay;
 mod rules;
 mod serving;
+mod super_seeding;
 mod swarming;
 
 use bytes::Bytes;

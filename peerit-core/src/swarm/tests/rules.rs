@@ -11,13 +11,20 @@ use crate::wire::Hello;
 
 #[test]
 fn we_greet_first_and_tell_our_chunks_to_those_who_have_the_manifest() {
-    let mut alone = Alone::seed();
+    let mut have = Bitfield::full(CHUNKS);
+    have.remove(ChunkIndex(0));
+    let mut alone = Alone::new(have.clone());
     let actions = alone.connect(1, Direction::Answered);
-    let hello = Hello { agent: Config::default().agent, listen_port: 0, chunk_count: CHUNKS };
+    let hello = Hello {
+        agent: Config::default().agent,
+        listen_port: 0,
+        chunk_count: CHUNKS,
+        complete: false,
+    };
     assert_eq!(actions, [send(1, Frame::Hello(hello))]);
     let actions = alone.hello(1, CHUNKS);
-    let bits = Bytes::from(Bitfield::full(CHUNKS).to_bytes());
-    assert_eq!(actions, [send(1, Frame::Bitfield(bits))]);
+    let bits = Bytes::from(have.to_bytes());
+    assert_eq!(frames(1, &actions)[0], Frame::Bitfield(bits));
     alone.connect(2, Direction::Answered);
     assert_eq!(alone.hello(2, 0), []);
 }

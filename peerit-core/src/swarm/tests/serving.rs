@@ -3,13 +3,19 @@
 use super::super::*;
 use super::alone::*;
 
+/// How long a new slot is kept for who does not ask.
+const SLOT_NEW_MS: u64 = 1_000;
+
 fn sends(number: u8, chunk: u32) -> Action {
     Action::SendBlock { peer: key(number), block: block(chunk) }
 }
 
+/// Not a seed: that would offer chunks one by one.
 fn few_slots() -> Alone {
     let config = Config { upload_slots: 2, optimistic_slots: 1, ..Config::default() };
-    Alone::with(Bitfield::full(CHUNKS), config)
+    let mut have = Bitfield::full(CHUNKS);
+    have.remove(ChunkIndex(CHUNKS - 1));
+    Alone::with(have, config)
 }
 
 #[test]
@@ -18,6 +24,9 @@ fn a_free_slot_is_given_at_once_and_passed_on_at_once() {
     assert_eq!(alone.join_interested(1), [send(1, Frame::Choke(false))]);
     assert_eq!(alone.join_interested(2), [send(2, Frame::Choke(false))]);
     assert_eq!(alone.join_interested(3), []);
+    for number in [1, 2] {
+        alone.frame(number, Frame::Request(block(0)));
+    }
     // The next round is seconds away.
     alone.wait(1);
     let actions = alone.on(Event::Disconnected { peer: key(1) });
@@ -35,11 +44,26 @@ fn everybody_has_its_turn() {
             alone.frame(number, Frame::Interest(true));
             let unchoked =
                 frames(number, &actions).iter().filter(|&f| *f == Frame::Choke(false)).count();
+            if unchoked > 0 {
+                // It asks at once, and takes its time.
+                alone.frame(number, Frame::Request(block(0)));
+            }
             *served.entry(number).or_default() += unchoked;
         }
     }
     // 300 s, two slots, turns of 15 s: 40 turns for 6 peers.
     assert!(served.values().all(|turns| (5..=8).contains(turns)), "{served:?}");
+}
+
+#[test]
+fn a_slot_nobody_asks_through_goes_to_who_waits() {
+    let mut alone = few_slots();
+    (1..=3).for_each(|number| drop(alone.join_interested(number)));
+    drop(alone.frame(2, Frame::Request(block(0))));
+    assert_eq!(alone.wait_ms(SLOT_NEW_MS - 1), []);
+    let actions = alone.wait_ms(1);
+    assert_eq!(frames(1, &actions), [Frame::Choke(true)]);
+    assert_eq!(frames(3, &actions), [Frame::Choke(false)]);
 }
 
 #[test]
@@ -76,7 +100,7 @@ fn a_choke_drops_what_waits_and_later_requests_are_rejected() {
     for number in [1, 2] {
         (0..5).for_each(|chunk| drop(alone.frame(number, Frame::Request(block(chunk)))));
     }
-    let actions = alone.wait(20);
+    let actions = alone.wait(15);
     let choked = (1..=2).find(|&n| frames(n, &actions).contains(&Frame::Choke(true))).unwrap();
     assert!(frames(3, &actions).contains(&Frame::Choke(false)));
     assert_eq!(alone.on(Event::BlockSent { peer: key(choked), block: block(0) }), []);

@@ -138,7 +138,7 @@ fn a_dialler_tells_a_refusal_from_a_wrong_answer() {
 
 #[test]
 fn frames_right_behind_the_welcome_are_not_lost() {
-    let hello = Hello { agent: "test".to_owned(), listen_port: 7, chunk_count: 9 };
+    let hello = Hello { agent: "test".to_owned(), listen_port: 7, chunk_count: 9, complete: false };
     let frames = [welcome(CONTENT), Frame::Hello(hello), Frame::Choke(false)];
     block_on(async {
         let (here, mut there) = pipe();

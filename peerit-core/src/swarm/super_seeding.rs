@@ -1,0 +1,207 @@
+//! A seed hands every chunk out once before any of them twice.
+//!
+//! After BEP 16: the seed does not say what it has; it offers each peer it serves a few chunks that
+//! nobody else was offered, and more as these are asked for. Unlike BEP 16 it does not wait for the
+//! chunks to appear elsewhere, which leaves the uplink idle; that they do decides only who is offered
+//! the next ones (see [`Trust`]). When every chunk has been offered all peers are told of all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::Swarm;
+use super::peers::Peer;
+use crate::id::{ChunkIndex, PeerKey};
+use crate::layout::Layout;
+use crate::rng::Rng;
+use crate::wire::Frame;
+
+/// Least number of chunks offered to a peer and not asked for yet: one to ask for, one on its way.
+const AHEAD_MIN: u64 = 2;
+/// New chunks a peer gets before it has passed one on.
+const TRUST_FIRST: u32 = 4;
+
+/// What a seed has offered for the first time, and to whom.
+#[derive(Debug, Default)]
+pub(super) struct SuperSeeding {
+    stage: Stage,
+    /// Chunks of which only the one they were offered to has been heard.
+    offered: BTreeMap<ChunkIndex, PeerKey>,
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    /// There is no leech yet.
+    #[default]
+    Waiting,
+    /// These were never offered; in random order.
+    Offering(Vec<ChunkIndex>),
+    Over,
+}
+
+/// What a peer was offered.
+#[derive(Debug, Default)]
+pub(super) struct Offers {
+    all: BTreeSet<ChunkIndex>,
+    unasked: BTreeSet<ChunkIndex>,
+}
+
+/// How far a peer is trusted to pass on what it gets: with a few chunks at first, and one more for
+/// each that appeared at another peer. One that passes nothing on is stuck with the first few.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Trust {
+    pending: u32,
+    passed_on: u32,
+}
+
+impl Offers {
+    pub(super) fn has_unasked(&self) -> bool {
+        !self.unasked.is_empty()
+    }
+}
+
+impl Trust {
+    pub(super) fn is_used_up(self) -> bool {
+        self.pending >= TRUST_FIRST + self.passed_on
+    }
+}
+
+impl SuperSeeding {
+    /// Whether a peer that comes now is offered chunks one by one; begins when the first one comes.
+    fn begin(&mut self, layout: Layout, rng: &mut Rng) -> bool {
+        if matches!(self.stage, Stage::Waiting) {
+            let mut fresh: Vec<_> = layout.chunks().collect();
+            rng.shuffle(&mut fresh);
+            self.stage = Stage::Offering(fresh);
+        }
+        matches!(self.stage, Stage::Offering(_))
+    }
+}
+
+impl Swarm {
+    /// Tells a peer that takes part what we have; as a seed perhaps not all at once.
+    pub(super) fn tell_chunks(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let offers = self.scheduler.is_complete() && !peer.complete;
+        if offers && self.super_seeding.begin(self.layout, &mut self.rng) {
+            peer.offers = Some(Offers::default());
+            self.offer = true;
+            self.fill_slots = true;
+        } else {
+            self.tell_all_chunks(key);
+        }
+    }
+
+    fn tell_all_chunks(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.offers = None;
+        }
+        if !self.have().is_empty() {
+            let bits = Bytes::from(self.have().to_bytes());
+            self.send(key, Frame::Bitfield(bits));
+        }
+    }
+
+    /// Offers chunks to the peers that are served, as long as they ask for them.
+    pub(super) fn offer_chunks(&mut self) {
+        self.offer = false;
+        while let Some(key) = self.next_offered() {
+            let Some(chunk) = self.next_fresh() else { return self.end_super_seeding() };
+            self.super_seeding.offered.insert(chunk, key);
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.trust.pending += 1;
+                if let Some(offers) = &mut peer.offers {
+                    offers.all.insert(chunk);
+                    offers.unasked.insert(chunk);
+                }
+            }
+            self.send(key, Frame::Have(chunk));
+        }
+    }
+
+    /// Who is offered the next chunk: of those that pass them on, or of all if none does, the one with
+    /// the fewest left to ask for. With an idle uplink anybody is better than nobody.
+    fn next_offered(&self) -> Option<PeerKey> {
+        if !matches!(self.super_seeding.stage, Stage::Offering(_)) {
+            return None;
+        }
+        let served = || self.peers.iter().filter(|(_, peer)| peer.slot.is_some());
+        let all = self.uplink_is_idle() || served().all(|(_, peer)| peer.trust.is_used_up());
+        served()
+            .filter(|(_, peer)| all || !peer.trust.is_used_up())
+            .filter_map(|(key, peer)| {
+                let unasked = peer.offers.as_ref()?.unasked.len();
+                (unasked < self.offers_ahead(peer)).then_some((unasked, peer.trust.pending, key))
+            })
+            .min()
+            .map(|(_, _, key)| key)
+    }
+
+    /// How many chunks a peer shall have to choose from: half a second of what it gets.
+    fn offers_ahead(&self, peer: &Peer) -> usize {
+        let half = peer.uploaded.lately(self.now) / 2 / u64::from(self.layout.chunk_length());
+        usize::try_from(half.max(AHEAD_MIN)).unwrap_or(usize::MAX)
+    }
+
+    /// A chunk of which nobody else has a copy and that nobody was offered.
+    fn next_fresh(&mut self) -> Option<ChunkIndex> {
+        let Stage::Offering(fresh) = &mut self.super_seeding.stage else { return None };
+        while let Some(chunk) = fresh.pop() {
+            if self.scheduler.availability(chunk) == 0 {
+                return Some(chunk);
+            }
+        }
+        None
+    }
+
+    fn end_super_seeding(&mut self) {
+        self.super_seeding.stage = Stage::Over;
+        let partly = self.peers.iter().filter(|(_, peer)| peer.offers.is_some());
+        for key in partly.map(|(key, _)| key).collect::<Vec<_>>() {
+            self.tell_all_chunks(key);
+        }
+    }
+
+    /// Whether a peer was told that we have a chunk, as far as that is known; notes that it asks.
+    pub(super) fn asks_for(&mut self, key: PeerKey, chunk: ChunkIndex) -> bool {
+        let Some(offers) = self.peers.get_mut(key).and_then(|peer| peer.offers.as_mut()) else {
+            return true;
+        };
+        self.offer |= offers.unasked.remove(&chunk);
+        offers.all.contains(&chunk)
+    }
+
+    /// A peer has a chunk: who was offered it may have passed it on.
+    pub(super) fn seen_at(&mut self, key: PeerKey, chunk: ChunkIndex) {
+        if let Some(offers) = self.peers.get_mut(key).and_then(|peer| peer.offers.as_mut()) {
+            self.offer |= offers.unasked.remove(&chunk);
+        }
+        let Some(&holder) = self.super_seeding.offered.get(&chunk) else { return };
+        if holder == key {
+            return;
+        }
+        self.super_seeding.offered.remove(&chunk);
+        if let Some(holder) = self.peers.get_mut(holder) {
+            holder.trust.pending -= 1;
+            holder.trust.passed_on += 1;
+            self.offer = true;
+        }
+    }
+
+    /// A peer is gone: what only it was offered is offered again.
+    pub(super) fn take_back_offers(&mut self, key: PeerKey) {
+        let held = |holder: PeerKey| holder == key;
+        let mut offered = std::mem::take(&mut self.super_seeding.offered);
+        offered.retain(|&chunk, &mut holder| {
+            if let (true, Stage::Offering(fresh)) = (held(holder), &mut self.super_seeding.stage) {
+                fresh.push(chunk);
+            }
+            !held(holder)
+        });
+        self.super_seeding.offered = offered;
+        if self.peers.len() == 0 {
+            self.super_seeding.stage = Stage::Waiting;
+        }
+        self.offer = true;
+    }
+}

@@ -1,0 +1,108 @@
+//! A seed hands every chunk out once before any of them twice.
+
+use super::super::*;
+use super::alone::*;
+
+/// The chunks a peer was told of one by one.
+fn offered(number: u8, actions: &[Action]) -> Vec<ChunkIndex> {
+    let chunk = |frame| if let Frame::Have(chunk) = frame { Some(chunk) } else { None };
+    frames(number, actions).into_iter().filter_map(chunk).collect()
+}
+
+fn request(chunk: ChunkIndex) -> Frame {
+    Frame::Request(block(chunk.0))
+}
+
+/// A seed, and what it has offered to each of its leeches at first.
+fn seed_with(leeches: u8) -> (Alone, Vec<Vec<ChunkIndex>>) {
+    let mut seed = Alone::seed();
+    let offers = (1..=leeches).map(|number| {
+        let actions = seed.join(number, &Bitfield::empty(CHUNKS));
+        offered(number, &actions)
+    });
+    let offers = offers.collect();
+    (seed, offers)
+}
+
+#[test]
+fn each_leech_is_offered_other_chunks_and_more_as_it_asks() {
+    let (mut seed, offers) = seed_with(2);
+    let (first, second) = (&offers[0], &offers[1]);
+    assert_eq!((first.len(), second.len()), (2, 2));
+    assert!(first.iter().all(|chunk| !second.contains(chunk)));
+    let more = offered(1, &seed.frame(1, request(first[0])));
+    assert_eq!(more.len(), 1);
+    assert!(!first.contains(&more[0]) && !second.contains(&more[0]));
+}
+
+#[test]
+fn what_was_not_offered_is_not_served() {
+    let (mut seed, offers) = seed_with(2);
+    let actions = seed.frame(1, request(offers[1][0]));
+    assert_eq!(actions, [send(1, Frame::Reject(block(offers[1][0].0)))]);
+}
+
+#[test]
+fn who_passes_nothing_on_waits_for_those_who_do() {
+    let (mut seed, offers) = seed_with(2);
+    let (mut asked, mut pending) = (0, offers[0].clone());
+    while let Some(chunk) = pending.pop() {
+        asked += 1;
+        pending.extend(offered(1, &seed.frame(1, request(chunk))));
+    }
+    assert_eq!(asked, 4);
+    // The other one got one of them: that place is free again, and there is one more.
+    let actions = seed.frame(2, Frame::Have(offers[0][0]));
+    assert_eq!(offered(1, &actions).len(), 2);
+}
+
+#[test]
+fn when_all_chunks_were_offered_all_peers_are_told_of_all() {
+    let (mut seed, mut offers) = seed_with(1);
+    let mut told = Vec::new();
+    let mut pending = offers.remove(0);
+    let mut seen = pending.clone();
+    while let Some(chunk) = pending.pop() {
+        let actions = seed.frame(1, request(chunk));
+        let more = offered(1, &actions);
+        seen.extend(&more);
+        pending.extend(more);
+        told.extend(frames(1, &actions));
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), CHUNKS as usize, "nobody else passes anything on, so one gets all");
+    assert!(told.contains(&Frame::Bitfield(Bitfield::full(CHUNKS).to_bytes().into())));
+    let late = seed.join(2, &Bitfield::empty(CHUNKS));
+    assert!(matches!(frames(2, &late)[..], [Frame::Bitfield(_), ..]));
+}
+
+#[test]
+fn what_a_leech_takes_away_with_it_is_offered_again() {
+    let (mut seed, offers) = seed_with(1);
+    seed.on(Event::Disconnected { peer: key(1) });
+    let mut again = offered(2, &seed.join(2, &Bitfield::empty(CHUNKS)));
+    assert_eq!(again.len(), 2);
+    while let Some(chunk) = again.pop() {
+        if offers[0].contains(&chunk) {
+            return;
+        }
+        again.extend(offered(2, &seed.frame(2, request(chunk))));
+    }
+    panic!("{:?} were never offered again", offers[0]);
+}
+
+#[test]
+fn two_seeds_offer_each_other_nothing() {
+    let mut seed = Alone::seed();
+    seed.connect(1, Direction::Answered);
+    let hello = crate::wire::Hello {
+        agent: String::new(),
+        listen_port: 0,
+        chunk_count: CHUNKS,
+        complete: true,
+    };
+    let actions = seed.frame(1, Frame::Hello(hello));
+    assert_eq!(offered(1, &actions), []);
+    assert!(seed.wait(11).contains(&disconnect(1, DisconnectReason::Useless)));
+}
