@@ -47,7 +47,7 @@ impl Runtime for AsyncStd {
     fn connect_tcp(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
         Box::pin(async move {
             let stream = net::TcpStream::connect(address).await?;
-            tune(SockRef::from(&stream))?;
+            tune(&SockRef::from(&stream))?;
             Ok(boxed(stream))
         })
     }
@@ -79,7 +79,7 @@ impl TcpListener for net::TcpListener {
         Box::pin(async move {
             let (stream, from) = self.accept().await?;
             // Fails on a connection that is gone already: reading from it will tell.
-            let _ = tune(SockRef::from(&stream));
+            let _ = tune(&SockRef::from(&stream));
             Ok((boxed(stream), from))
         })
     }

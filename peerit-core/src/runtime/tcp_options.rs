@@ -11,7 +11,7 @@ use socket2::SockRef;
 const UNSENT_MAX: u32 = 128 << 10;
 
 /// Small frames go out at once (no Nagle), and little waits unsent.
-pub(super) fn tune(socket: SockRef<'_>) -> io::Result<()> {
+pub(super) fn tune(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(UNSENT_MAX)?;

@@ -54,7 +54,7 @@ impl Runtime for Tokio {
     fn connect_tcp(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
         within(&self.0, async move {
             let stream = net::TcpStream::connect(address).await?;
-            tune(SockRef::from(&stream))?;
+            tune(&SockRef::from(&stream))?;
             Ok(Box::new(Stream(stream)) as BoxStream)
         })
     }
@@ -115,7 +115,7 @@ impl TcpListener for Socket<net::TcpListener> {
         within(&self.runtime, async {
             let (stream, from) = self.socket.accept().await?;
             // Fails on a connection that is gone already: reading from it will tell.
-            let _ = tune(SockRef::from(&stream));
+            let _ = tune(&SockRef::from(&stream));
             Ok((Box::new(Stream(stream)) as BoxStream, from))
         })
     }
