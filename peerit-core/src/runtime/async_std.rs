@@ -12,7 +12,6 @@ use std::time::Duration;
 use ::async_std::os::unix::net as unix;
 use ::async_std::{net, task};
 use futures_io::{AsyncRead, AsyncWrite};
-
 use socket2::SockRef;
 
 use super::tcp_options::tune;

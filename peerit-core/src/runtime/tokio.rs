@@ -11,7 +11,6 @@ use std::time::Duration;
 use ::tokio::io::ReadBuf;
 use ::tokio::net;
 use ::tokio::runtime::Handle;
-
 use socket2::SockRef;
 
 use super::tcp_options::tune;

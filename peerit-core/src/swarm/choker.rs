@@ -51,6 +51,13 @@ pub(super) struct Candidate {
     pub(super) waiting_since: Timestamp,
 }
 
+impl Candidate {
+    /// Whether it would make use of a slot now.
+    fn is_eager(&self) -> bool {
+        self.interested && !self.idle
+    }
+}
+
 /// The rules; they keep no state but their limits.
 #[derive(Clone, Debug)]
 pub(super) struct Choker {
@@ -79,7 +86,7 @@ impl Choker {
         rng: &mut Rng,
     ) -> BTreeMap<PeerKey, Slot> {
         let mut given = Given { free: self.slots, slots: BTreeMap::new() };
-        given.keep(candidates, |candidate| candidate.interested && !candidate.idle);
+        given.keep(candidates, Candidate::is_eager);
         given.give_turns(now, candidates, rng);
         given.slots
     }
@@ -104,7 +111,7 @@ impl Choker {
         }
         given.keep(candidates, |candidate| {
             let lasts = |slot| matches!(slot, Slot::Turn { until } if until > now);
-            candidate.interested && !candidate.idle && candidate.slot.is_some_and(lasts)
+            candidate.is_eager() && candidate.slot.is_some_and(lasts)
         });
         given.give_turns(now, candidates, rng);
         given.slots
@@ -136,14 +143,13 @@ impl Given {
             None if candidate.newcomer => (now - candidate.waiting_since) * NEWCOMER_FACTOR,
             None => now - candidate.waiting_since,
         };
-        let mut waiting: Vec<_> =
-            candidates.iter().filter(|one| one.interested && !one.idle).collect();
+        let mut waiting: Vec<_> = candidates.iter().filter(|one| one.is_eager()).collect();
         rng.shuffle(&mut waiting);
         waiting.sort_by_key(|candidate| std::cmp::Reverse(waited(candidate)));
         for candidate in waiting {
             self.give(candidate.peer, Slot::Turn { until: now + TURN });
         }
-        self.keep(candidates, |candidate| !candidate.interested || candidate.idle);
+        self.keep(candidates, |candidate| !candidate.is_eager());
     }
 }
 

@@ -54,8 +54,8 @@ use blame::Source;
 /// [`Swarm::poll`] until it returns `None`, then [`Swarm::poll_timeout`] to learn how long it may wait
 /// for the next event.
 ///
-/// Memory: a peer costs about 15 KiB at most besides what the scheduler keeps (its queue of requests
-/// is 12 KiB of it), an address 120 bytes; see the constants beside each table. Actions that are not
+/// Memory: a peer costs about 27 KiB at most besides what the scheduler keeps (its queue of requests
+/// is 24 KiB of it), an address 120 bytes; see the constants beside each table. Actions that are not
 /// polled pile up.
 #[derive(Debug)]
 pub struct Swarm {

@@ -39,7 +39,7 @@ enum Stage {
     Over,
 }
 
-/// What a peer was offered.
+/// What a peer was offered. No chunk is offered to two peers, so all of these together hold each chunk once.
 #[derive(Debug, Default)]
 pub(super) struct Offers {
     all: BTreeSet<ChunkIndex>,
@@ -190,17 +190,16 @@ impl Swarm {
 
     /// A peer is gone: what only it was offered is offered again.
     pub(super) fn take_back_offers(&mut self, key: PeerKey) {
-        let held = |holder: PeerKey| holder == key;
-        let mut offered = std::mem::take(&mut self.super_seeding.offered);
-        offered.retain(|&chunk, &mut holder| {
-            if let (true, Stage::Offering(fresh)) = (held(holder), &mut self.super_seeding.stage) {
+        let SuperSeeding { stage, offered } = &mut self.super_seeding;
+        offered.retain(|&chunk, holder| {
+            let held = *holder == key;
+            if let (true, Stage::Offering(fresh)) = (held, &mut *stage) {
                 fresh.push(chunk);
             }
-            !held(holder)
+            !held
         });
-        self.super_seeding.offered = offered;
         if self.peers.len() == 0 {
-            self.super_seeding.stage = Stage::Waiting;
+            *stage = Stage::Waiting;
         }
         self.offer = true;
     }

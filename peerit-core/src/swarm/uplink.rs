@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::peers::Peer;
 use super::super_seeding::Offers;
 use super::{Action, Swarm};
-use crate::id::{ChunkIndex, PeerKey};
+use crate::id::ChunkIndex;
 use crate::time::Timestamp;
 
 /// Blocks with the driver shall last for so long: the time to read the next one from a disk, and
@@ -44,17 +44,12 @@ impl Peer {
 impl Swarm {
     /// Hands blocks to the driver, as many as the uplink can use.
     pub(super) fn serve(&mut self) {
-        while self.uplink_has_room() {
-            let Some(key) = self.hand_next() else { break };
-            if let Some(peer) = self.peers.get_mut(key) {
-                peer.spoke_at = self.now;
-            }
-        }
+        while self.uplink_has_room() && self.hand_next().is_some() {}
         self.serve_at = self.next_held_up();
     }
 
-    /// Hands the next request to the driver; returns whose it was.
-    fn hand_next(&mut self) -> Option<PeerKey> {
+    /// Hands the next request to the driver, if there is one.
+    fn hand_next(&mut self) -> Option<()> {
         let urgent = |chunk: ChunkIndex| self.scheduler.availability(chunk) < COPIES_URGENT;
         let (_, turn, key) = self
             .peers
@@ -64,9 +59,11 @@ impl Swarm {
                 Some((self.is_in_debt(peer), turn, key))
             })
             .min()?;
-        let block = self.peers.get_mut(key)?.uploads.hand(self.now, turn)?;
+        let peer = self.peers.get_mut(key)?;
+        let block = peer.uploads.hand(self.now, turn)?;
+        peer.spoke_at = self.now;
         self.actions.push_back(Action::SendBlock { peer: key, block });
-        Some(key)
+        Some(())
     }
 
     /// Whether the driver could use another block: two of them are always there, more when they go
@@ -96,7 +93,7 @@ impl Swarm {
 
     /// Whether a peer has taken more than its share: of a leech, much more than it gave; of a seed,
     /// more new chunks than it has passed on.
-    pub(super) fn is_in_debt(&self, peer: &Peer) -> bool {
+    fn is_in_debt(&self, peer: &Peer) -> bool {
         if self.is_complete() {
             return peer.trust.is_used_up();
         }
