@@ -65,11 +65,31 @@ pub(crate) struct Run {
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) memory_bytes_per_peer: Option<f64>,
     pub(crate) memory_bytes_per_peer_and_chunk: Option<f64>,
+    /// In equal intervals.
+    pub(crate) progress: Vec<Moment>,
     pub(crate) events: u64,
     /// Of simulated events, on this machine.
     pub(crate) events_per_s: f64,
     /// On this machine's clock.
     pub(crate) wall_s: f64,
+}
+
+/// How far everybody is.
+#[derive(Debug, Serialize)]
+pub(crate) struct Moment {
+    at_s: f64,
+    /// 0 to 1, the mean over the leeches that have joined.
+    verified: f64,
+    /// Since the moment before.
+    seed_uplink_use: f64,
+    leech_uplink_use: f64,
+}
+
+impl From<&Sample> for Moment {
+    fn from(sample: &Sample) -> Self {
+        let &Sample { at, verified, seed_uplink_use, leech_uplink_use } = sample;
+        Self { at_s: at.as_secs_f64(), verified, seed_uplink_use, leech_uplink_use }
+    }
 }
 
 impl Run {
@@ -109,6 +129,7 @@ impl Run {
             memory_bytes,
             memory_bytes_per_peer: per_peer,
             memory_bytes_per_peer_and_chunk: per_peer.map(|bytes| bytes / chunks),
+            progress: report.progress.iter().map(Moment::from).collect(),
             events: report.events,
             events_per_s: report.events as f64 / wall.as_secs_f64().max(1e-9),
             wall_s: wall.as_secs_f64(),
