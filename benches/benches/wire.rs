@@ -18,7 +18,7 @@ fn frames() -> [(&'static str, Frame); 5] {
     [
         ("data header", Frame::Data(block)),
         ("request", Frame::Request(block)),
-        ("have", Frame::Have(block.chunk)),
+        ("have", Frame::Have(vec![block.chunk])),
         ("bitfield of 8 KiB", Frame::Bitfield(vec![0xa5; CHUNK_COUNT_MAX as usize / 8].into())),
         ("50 addresses", Frame::PeerExchange((0..50).map(address).collect())),
     ]

@@ -105,7 +105,9 @@ impl Driver {
                         assert!(layout().contains(block) && !self.have.contains(block.chunk));
                         self.asked.push((peer, block));
                     }
-                    Frame::Have(chunk) => assert!(self.have.contains(chunk)),
+                    Frame::Have(chunks) => {
+                        assert!(chunks.iter().all(|&chunk| self.have.contains(chunk)));
+                    }
                     frame => assert_eq!(frame.payload_length(), 0),
                 }
             }

@@ -205,7 +205,7 @@ fn frame(saying: Saying) -> Frame {
         }),
         Saying::Bitfield { bits } => Frame::Bitfield(bits.into()),
         Saying::BitfieldOfTheRightSize { bits } => Frame::Bitfield(Bytes::copy_from_slice(&bits)),
-        Saying::Have { chunk } => Frame::Have(ChunkIndex(u32::from(chunk) % (CHUNK_COUNT + 1))),
+        Saying::Have { chunk } => Frame::Have(vec![ChunkIndex(u32::from(chunk) % (CHUNK_COUNT + 1))]),
         Saying::Interest(interested) => Frame::Interest(interested),
         Saying::Choke(choked) => Frame::Choke(choked),
         Saying::Request(place) => Frame::Request(block(place)),

@@ -62,15 +62,19 @@ impl Scheduler {
             self.partials.settle(chunk);
         }
         self.single_source.remove(&chunk);
-        let holders = self.peers.iter_mut().filter(|(_, peer)| peer.has.contains(chunk));
-        let keys: Vec<_> = holders
-            .map(|(&key, peer)| {
-                peer.wanted.remove(chunk);
-                peer.missing -= 1;
-                key
-            })
-            .collect();
-        keys.into_iter().for_each(|key| self.update_interest(key));
+        let mut satisfied = Vec::new();
+        for (&key, peer) in &mut self.peers {
+            if !peer.has.contains(chunk) {
+                peer.lacks += 1;
+                continue;
+            }
+            peer.wanted.remove(chunk);
+            peer.missing -= 1;
+            if peer.missing == 0 {
+                satisfied.push(key);
+            }
+        }
+        satisfied.into_iter().for_each(|key| self.update_interest(key));
         self.wake_some();
     }
 

@@ -11,10 +11,14 @@ pub struct Config {
     /// 64 MiB: 250 ms of 2 Gbit/s, and four of the longest chunks.
     pub partial_bytes_max: u64,
     /// How long requests shall wait at a peer beyond the round trip. Long enough that a busy peer
-    /// or a jittery path never runs dry, short enough that a choke or the end of the download
-    /// leaves little behind. Default 250 ms.
+    /// or a jittery path never runs dry, short enough that a chunk comes soon after it is asked for
+    /// and can be passed on: each hop of a swarm waits that long. Default 100 ms.
     pub queue_target: Duration,
-    /// Most bytes requested of one peer at a time. Default 16 MiB: 500 Mbit/s at the queue target.
+    /// Blocks requested of a peer at a time before it has delivered any, at least 1. Default 1: where
+    /// chunks are few and peers are many, a second one could sooner come from another. It grows with the
+    /// first delivery.
+    pub pipeline_first_blocks: u64,
+    /// Most bytes requested of one peer at a time. Default 16 MiB: 1.3 Gbit/s at the queue target.
     pub pipeline_bytes_max: u64,
     /// Most requests at one peer at a time, which peers may rely on. Default 512.
     pub requests_max: u32,
@@ -60,7 +64,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             partial_bytes_max: 64 << 20,
-            queue_target: Duration::from_millis(250),
+            queue_target: Duration::from_millis(100),
+            pipeline_first_blocks: 1,
             pipeline_bytes_max: 16 << 20,
             requests_max: 512,
             rate_memory: Duration::from_secs(2),

@@ -11,11 +11,10 @@ use crate::time::Timestamp;
 const HOLDERS_MAX: usize = 2;
 
 impl Scheduler {
-    /// Whether everything that anybody has is stored, here, or asked for.
+    /// Whether everything is stored, here, or asked for. While there are chunks that nobody has yet it is
+    /// not: then what is asked for is not what comes last.
     pub(super) fn is_endgame(&self) -> bool {
-        let unasked = self.partials.unasked().take(self.config.partial_scan);
-        !self.rarity.any_available()
-            && unasked.into_iter().all(|chunk| self.availability(chunk) == 0)
+        self.rarity.is_empty() && self.partials.unasked().next().is_none()
     }
 
     /// Asks a peer with nothing else to do for the block that would otherwise come last, when it

@@ -38,7 +38,7 @@ pub enum Event {
         /// The peer.
         peer: PeerKey,
     },
-    /// A peer no longer serves us: what was asked of it returns to the pool.
+    /// A peer no longer serves us: nothing more is asked of it. What was asked still comes, or is rejected.
     Choked {
         /// The peer.
         peer: PeerKey,

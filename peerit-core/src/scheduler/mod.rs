@@ -227,6 +227,12 @@ impl Scheduler {
         self.peers.get(&peer).map(|peer| &peer.has)
     }
 
+    /// How many chunks are stored here that a peer has not.
+    #[must_use]
+    pub fn lacks(&self, peer: PeerKey) -> u32 {
+        self.peers.get(&peer).map_or(0, |peer| peer.lacks)
+    }
+
     /// Whether a peer has a chunk that is not stored here.
     #[must_use]
     pub fn interested(&self, peer: PeerKey) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::config::Config;
 use super::meter::Meter;
 use super::pipeline::Pipeline;
 use super::wanted::Wanted;
@@ -26,6 +27,8 @@ pub(super) struct Peer {
     pub(super) wanted: Wanted,
     /// How many chunks it has that are not stored here.
     pub(super) missing: u32,
+    /// How many chunks are stored here that it has not.
+    pub(super) lacks: u32,
     pub(super) interested: bool,
     pub(super) choking: bool,
     /// The chunk it was asked for last.
@@ -42,7 +45,8 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(layout: Layout, now: Timestamp) -> Self {
+    /// One that has just joined; it `lacks` what we have.
+    pub(super) fn new(layout: Layout, now: Timestamp, lacks: u32, config: &Config) -> Self {
         let chunk_count = layout.chunk_count();
         Self {
             has: Bitfield::empty(chunk_count),
@@ -50,10 +54,11 @@ impl Peer {
             refused: Bitfield::empty(chunk_count),
             wanted: Wanted::empty(chunk_count),
             missing: 0,
+            lacks,
             interested: false,
             choking: true,
             current: None,
-            pipeline: Pipeline::new(now, layout.block_length()),
+            pipeline: Pipeline::new(now, layout.block_length(), config),
             meter: Meter::new(now),
             outstanding: 0,
             outstanding_bytes: 0,

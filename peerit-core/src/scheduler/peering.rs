@@ -9,7 +9,8 @@ use crate::id::{ChunkIndex, PeerKey};
 impl Scheduler {
     pub(super) fn peer_joined(&mut self, key: PeerKey) {
         let (layout, now) = (self.layout, self.now);
-        self.peers.entry(key).or_insert_with(|| Peer::new(layout, now));
+        let (config, lacks) = (&self.config, self.have.count());
+        self.peers.entry(key).or_insert_with(|| Peer::new(layout, now, lacks, config));
     }
 
     pub(super) fn peer_left(&mut self, key: PeerKey) {
@@ -35,6 +36,7 @@ impl Scheduler {
         peer.wanted = Wanted::of(chunks.len(), untouched);
         let missing = chunks.iter().filter(|&chunk| !self.have.contains(chunk)).count();
         peer.missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        peer.lacks = self.have.count() - (chunks.count() - peer.missing);
         peer.refused = Bitfield::empty(chunks.len());
         peer.has = chunks;
         let lacking = |chunk: &ChunkIndex| !peer.has.contains(*chunk);
@@ -50,14 +52,18 @@ impl Scheduler {
         if peer.has.insert(chunk) {
             self.rarity.raise(chunk, &mut self.rng);
             peer.missing += u32::from(!self.have.contains(chunk));
+            peer.lacks -= u32::from(self.have.contains(chunk));
         } else if !peer.refused.remove(chunk) {
             return;
         }
         if self.rarity.contains(chunk) {
             peer.wanted.insert(chunk);
         }
+        let serves = !peer.choking;
         self.update_interest(key);
-        self.look_at(key);
+        if serves {
+            self.look_at(key);
+        }
     }
 
     pub(super) fn unchoked(&mut self, key: PeerKey) {
@@ -74,7 +80,6 @@ impl Scheduler {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         peer.choking = true;
         self.idle.remove(&key);
-        self.withdraw_all(key, false);
     }
 
     pub(super) fn pause(&mut self) {

@@ -5,16 +5,18 @@ use std::time::Duration;
 use super::config::Config;
 use crate::time::Timestamp;
 
-/// Least depth in blocks: while one is on its way the request for the next one is.
-const DEPTH_MIN: u64 = 2;
+/// Least depth in blocks. One is enough where many serve us, each a little: more would wait in their
+/// queues, where nobody else can send them to us. What is worth more grows at once.
+const DEPTH_MIN: u64 = 1;
 /// Deliveries closer together than this say more about the driver's clock than about the path.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
 /// The pipeline of one peer: its depth follows the bandwidth-delay product.
 ///
-/// Depth = delivery rate x (least round trip + [`Config::queue_target`]). Each delivered block may
-/// deepen it by its own length, so it starts at two blocks and at most doubles a round trip, as in
-/// slow start (RFC 5681, section 3.1).
+/// Depth = delivery rate x (least round trip + queue), where the queue is [`Config::queue_target`] or
+/// another round trip: without that a long path with one block in flight would stay at one. Each
+/// delivered block may deepen it by its own length, so from [`Config::pipeline_first_blocks`] on it at
+/// most doubles a round trip, as in slow start (RFC 5681, section 3.1).
 ///
 /// Delivery rate and least round trip are estimated as in BBR (Cardwell et al., "BBR:
 /// congestion-based congestion control", ACM Queue 14(5), 2016; draft-cheng-iccrg-delivery-rate-estimation-02):
@@ -55,11 +57,11 @@ pub(super) struct Sent {
 }
 
 impl Pipeline {
-    pub(super) fn new(now: Timestamp, block_length: u32) -> Self {
+    pub(super) fn new(now: Timestamp, block_length: u32, config: &Config) -> Self {
         let block = u64::from(block_length);
         Self {
             block,
-            depth: DEPTH_MIN * block,
+            depth: config.pipeline_first_blocks.max(1) * block,
             rate: 0,
             rate_at: now,
             round_trip: None,
@@ -75,6 +77,7 @@ impl Pipeline {
         let limit = if self.snubbed {
             self.block
         } else if self.round_trip_expired(now, config) {
+            // More would measure its own queue.
             DEPTH_MIN * self.block
         } else {
             self.depth
@@ -110,7 +113,9 @@ impl Pipeline {
         self.deliver_late(now, length);
         self.measure_rate(now, sent, config);
         self.measure_round_trip(now, sent, config);
-        let target = self.bytes_in(self.least_round_trip() + config.queue_target);
+        let round_trip = self.least_round_trip();
+        let in_flight = self.bytes_in(round_trip + config.queue_target.max(round_trip));
+        let target = in_flight + self.block / 2;
         let grown = self.depth + u64::from(length);
         self.depth = grown.min(target).min(config.pipeline_bytes_max).max(DEPTH_MIN * self.block);
     }
@@ -180,11 +185,12 @@ mod tests {
     use crate::layout::BLOCK_LENGTH_MAX;
 
     const BLOCK: u64 = BLOCK_LENGTH_MAX as u64;
+    const QUEUE: Duration = Duration::from_millis(250);
 
     /// Bytes in flight after each second at a peer of this rate (bytes/s) and round trip.
     fn depths(rate: u64, round_trip_ms: u64, seconds: usize) -> Vec<u64> {
-        let config = Config::default();
-        let mut pipeline = Pipeline::new(Timestamp::ZERO, BLOCK_LENGTH_MAX);
+        let config = Config { queue_target: QUEUE, ..Config::default() };
+        let mut pipeline = Pipeline::new(Timestamp::ZERO, BLOCK_LENGTH_MAX, &config);
         let mut in_flight: VecDeque<(u64, Sent)> = VecDeque::new();
         let (mut now_us, mut free_at_us, mut depths) = (0, 0, Vec::new());
         let at = |us| Timestamp::from_origin(Duration::from_micros(us));
@@ -228,25 +234,28 @@ mod tests {
     fn depth_is_bounded() {
         let config = Config::default();
         assert!(depths(4 << 30, 100, 3).iter().all(|&depth| depth <= config.pipeline_bytes_max));
-        assert!(depths(64 << 10, 1, 9).iter().all(|&depth| depth <= DEPTH_MIN * BLOCK));
+        assert!(depths(64 << 10, 1, 9).iter().all(|&depth| depth <= 2 * BLOCK));
     }
 
     #[test]
     fn a_snubbed_peer_gets_one_block_until_it_delivers() {
         let config = Config::default();
-        let mut pipeline = Pipeline::new(Timestamp::ZERO, BLOCK_LENGTH_MAX);
+        let mut pipeline = Pipeline::new(Timestamp::ZERO, BLOCK_LENGTH_MAX, &config);
         pipeline.snub();
         assert!(pipeline.has_room(Timestamp::ZERO, 0, &config));
         assert!(!pipeline.has_room(Timestamp::ZERO, BLOCK, &config));
         pipeline.deliver_late(Timestamp::ZERO, 1);
-        assert!(pipeline.has_room(Timestamp::ZERO, BLOCK, &config));
+        let sent = pipeline.send(Timestamp::ZERO, 0);
+        let soon = Timestamp::from_origin(Duration::from_millis(100));
+        pipeline.deliver(soon, &sent, BLOCK_LENGTH_MAX, &config);
+        assert!(pipeline.has_room(soon, BLOCK, &config));
     }
 
     #[test]
     fn a_dry_pool_does_not_lower_the_rate() {
         let config = Config::default();
         let at = |ms| Timestamp::from_origin(Duration::from_millis(ms));
-        let mut pipeline = Pipeline::new(at(0), BLOCK_LENGTH_MAX);
+        let mut pipeline = Pipeline::new(at(0), BLOCK_LENGTH_MAX, &config);
         let sent = pipeline.send(at(0), 0);
         pipeline.deliver(at(10), &sent, BLOCK_LENGTH_MAX, &config);
         let best = pipeline.rate;

@@ -51,9 +51,9 @@ impl Rarity {
         self.place.get(chunk.as_usize()).is_some_and(|&place| place != NOWHERE)
     }
 
-    /// Whether an untouched chunk is to be had from anybody.
-    pub(super) fn any_available(&self) -> bool {
-        self.levels.last_key_value().is_some_and(|(level, _)| level + self.seeds > 0)
+    /// Whether no chunk is untouched.
+    pub(super) fn is_empty(&self) -> bool {
+        self.levels.is_empty()
     }
 
     /// One more peer (not a seed) has the chunk.
@@ -183,14 +183,14 @@ mod tests {
         assert!(!rarity.contains(ChunkIndex(1)));
         rarity.insert(ChunkIndex(1), &mut rng);
         assert_eq!(order(&rarity, true)[0], 1);
-        assert!(rarity.any_available());
     }
 
     #[test]
-    fn what_nobody_has_is_not_available() {
-        let mut rarity = drawn("00", &mut Rng::from_seed(1));
-        assert!(!rarity.any_available());
-        rarity.seed_joined();
-        assert!(rarity.any_available());
+    fn it_is_empty_when_every_chunk_is_begun() {
+        let mut rarity = drawn("10", &mut Rng::from_seed(1));
+        rarity.remove(ChunkIndex(0));
+        assert!(!rarity.is_empty(), "nobody has the other one, but it is wanted");
+        rarity.remove(ChunkIndex(1));
+        assert!(rarity.is_empty());
     }
 }

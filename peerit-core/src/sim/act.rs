@@ -152,9 +152,9 @@ impl Simulation {
     fn note_announced(&mut self, end: u32, parcel: &Parcel) {
         let Some(announced) = &mut self.ends[end as usize].announced else { return };
         match parcel {
-            Parcel::Have(chunk) => {
-                announced.insert(*chunk);
-            }
+            Parcel::Have(chunks) => chunks.iter().for_each(|&chunk| {
+                announced.insert(chunk);
+            }),
             Parcel::Other(frame) => {
                 if let Frame::Bitfield(bits) = &**frame
                     && let Some(bits) = Bitfield::from_bytes(bits, announced.len())

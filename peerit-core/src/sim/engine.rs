@@ -96,7 +96,7 @@ impl Simulation {
             now: 0,
             queue: Queue::new(),
             content: Content::new(layout),
-            lengths: Lengths::new(),
+            lengths: Lengths::default(),
             ports: scenario.peers.iter().map(|peer| Port::new(&peer.link)).collect(),
             ends: Vec::new(),
             tracker: Tracker::new(&mut rng),

@@ -1,4 +1,4 @@
-//! A frame on its way, in 16 bytes where a [`Frame`] takes 72.
+//! A frame on its way, in 24 bytes where a [`Frame`] takes 72.
 
 use bytes::BytesMut;
 
@@ -9,7 +9,7 @@ use crate::wire::{Frame, encode_frame};
 /// A frame on its way.
 #[derive(Clone, Debug)]
 pub(super) enum Parcel {
-    Have(ChunkIndex),
+    Have(Box<[ChunkIndex]>),
     Interest(bool),
     Choke(bool),
     Request(Block),
@@ -78,7 +78,7 @@ impl Parcel {
 impl From<Frame> for Parcel {
     fn from(frame: Frame) -> Self {
         match frame {
-            Frame::Have(chunk) => Self::Have(chunk),
+            Frame::Have(chunks) => Self::Have(chunks.into()),
             Frame::Interest(interested) => Self::Interest(interested),
             Frame::Choke(choked) => Self::Choke(choked),
             Frame::Request(block) => Self::Request(block),
@@ -93,7 +93,7 @@ impl From<Frame> for Parcel {
 impl From<Parcel> for Frame {
     fn from(parcel: Parcel) -> Self {
         match parcel {
-            Parcel::Have(chunk) => Self::Have(chunk),
+            Parcel::Have(chunks) => Self::Have(chunks.into()),
             Parcel::Interest(interested) => Self::Interest(interested),
             Parcel::Choke(choked) => Self::Choke(choked),
             Parcel::Request(block) => Self::Request(block),
@@ -105,29 +105,16 @@ impl From<Parcel> for Frame {
     }
 }
 
-/// Encoded lengths of frames in bytes, as the codec makes them. A Have, of which a chunk makes one
-/// for each connection, is encoded only when its chunk is not that of the Have before.
-#[derive(Debug)]
+/// Encoded lengths of frames in bytes, as the codec makes them.
+#[derive(Debug, Default)]
 pub(super) struct Lengths {
     buffer: BytesMut,
-    have: (ChunkIndex, u32),
 }
 
 impl Lengths {
-    pub(super) fn new() -> Self {
-        let mut lengths = Self { buffer: BytesMut::new(), have: (ChunkIndex(0), 0) };
-        lengths.have.1 = lengths.encoded(&Frame::Have(ChunkIndex(0)));
-        lengths
-    }
-
     /// Without payload.
     pub(super) fn of(&mut self, parcel: &Parcel) -> u32 {
         match parcel {
-            Parcel::Have(chunk) if *chunk == self.have.0 => self.have.1,
-            Parcel::Have(chunk) => {
-                self.have = (*chunk, self.encoded(&Frame::Have(*chunk)));
-                self.have.1
-            }
             Parcel::Other(frame) => self.encoded(frame),
             small => self.encoded(&small.clone().into()),
         }
@@ -150,8 +137,7 @@ mod tests {
         let block = Block { chunk: ChunkIndex(300), offset: 16_384, length: 16_384 };
         let hello = Hello { agent: "x".into(), listen_port: 1, chunk_count: 9, complete: false };
         let frames = [
-            Frame::Have(ChunkIndex(70_000)),
-            Frame::Have(ChunkIndex(0)),
+            Frame::Have(vec![ChunkIndex(70_000), ChunkIndex(0)]),
             Frame::Interest(true),
             Frame::Choke(false),
             Frame::Request(block),
@@ -161,7 +147,7 @@ mod tests {
             Frame::Hello(hello),
             Frame::Unknown,
         ];
-        let mut lengths = Lengths::new();
+        let mut lengths = Lengths::default();
         for frame in frames {
             let mut buffer = BytesMut::new();
             encode_frame(&frame, &mut buffer);
@@ -169,6 +155,6 @@ mod tests {
             assert_eq!(lengths.of(&parcel) as usize, buffer.len(), "{}", KINDS[parcel.kind()]);
             assert_eq!(Frame::from(parcel), frame);
         }
-        assert_eq!(size_of::<Parcel>(), 16);
+        assert_eq!(size_of::<Parcel>(), 24);
     }
 }

@@ -35,34 +35,53 @@ pub(super) enum Slot {
     },
 }
 
-/// A peer that wants something of us, or did when it was given its slot.
+/// A peer that lacks something we have, or did when it was given its slot.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) peer: PeerKey,
     pub(super) slot: Option<Slot>,
-    pub(super) interested: bool,
+    /// How many of our chunks it lacks.
+    pub(super) lacks: u32,
+    /// Whether something is asked through its slot, or on its way.
+    pub(super) asks: bool,
     /// Whether it has asked for nothing for a while, though it has a slot.
     pub(super) idle: bool,
     /// Whether it has no chunk yet.
     pub(super) newcomer: bool,
     /// Bytes a second it gives us; 0 when it lets us wait.
     pub(super) gives: u64,
-    /// Since when it wants a slot and has none. Of no meaning with a slot.
+    /// Since when it has no slot. Of no meaning with one.
     pub(super) waiting_since: Timestamp,
 }
 
 impl Candidate {
     /// Whether it would make use of a slot now.
     fn is_eager(&self) -> bool {
-        self.interested && !self.idle
+        self.lacks > 0 && !self.idle
     }
+
+    /// For how long it has waited, in whole seconds: less than that says more about the network than
+    /// about the peer, and whoever is served first must not be the same at everybody.
+    fn waited(&self, now: Timestamp) -> u64 {
+        let factor = if self.newcomer { NEWCOMER_FACTOR } else { 1 };
+        let waited = self.slot.map_or(now - self.waiting_since, |_| Duration::ZERO);
+        (waited * factor).as_secs()
+    }
+}
+
+/// How many slots there are at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// Those that the uplink can serve within bearable time; at most as many as the user allows.
+    pub(super) slots: usize,
+    /// More, because the uplink is idle: whoever lacks most gets these, as it will surely ask.
+    pub(super) extra: usize,
 }
 
 /// The rules; they keep no state but their limits.
 #[derive(Clone, Debug)]
 pub(super) struct Choker {
-    slots: usize,
-    reciprocal: usize,
+    optimistic: usize,
 }
 
 /// Slots while they are given out.
@@ -74,20 +93,21 @@ struct Given {
 
 impl Choker {
     pub(super) fn new(config: &Config) -> Self {
-        let slots = config.upload_slots;
-        Self { slots, reciprocal: slots - config.optimistic_slots.min(slots) }
+        Self { optimistic: config.optimistic_slots }
     }
 
-    /// Fills free slots; nobody who wants something loses one. O(n log n).
+    /// Fills free slots; nobody who wants something loses one, but for extra ones when the uplink is
+    /// busy again. O(n log n).
     pub(super) fn fill(
-        &self,
         now: Timestamp,
+        room: Room,
         candidates: &[Candidate],
         rng: &mut Rng,
     ) -> BTreeMap<PeerKey, Slot> {
-        let mut given = Given { free: self.slots, slots: BTreeMap::new() };
+        let mut given = Given::none(room.slots + room.extra);
+        given.keep(candidates, |candidate| candidate.is_eager() && candidate.asks);
         given.keep(candidates, Candidate::is_eager);
-        given.give_turns(now, candidates, rng);
+        given.give_turns(now, candidates, room.extra > 0, rng);
         given.slots
     }
 
@@ -96,16 +116,17 @@ impl Choker {
     pub(super) fn round(
         &self,
         now: Timestamp,
+        slots: usize,
         we_seed: bool,
         candidates: &[Candidate],
         rng: &mut Rng,
     ) -> BTreeMap<PeerKey, Slot> {
-        let mut given = Given { free: self.slots, slots: BTreeMap::new() };
+        let mut given = Given::none(slots);
         if !we_seed {
-            let giving = |candidate: &&Candidate| candidate.interested && candidate.gives > 0;
+            let giving = |candidate: &&Candidate| candidate.lacks > 0 && candidate.gives > 0;
             let mut best: Vec<_> = candidates.iter().filter(giving).collect();
             best.sort_by_key(|candidate| std::cmp::Reverse(candidate.gives));
-            for candidate in best.into_iter().take(self.reciprocal) {
+            for candidate in best.into_iter().take(slots.saturating_sub(self.optimistic)) {
                 given.give(candidate.peer, Slot::Reciprocal);
             }
         }
@@ -113,12 +134,16 @@ impl Choker {
             let lasts = |slot| matches!(slot, Slot::Turn { until } if until > now);
             candidate.is_eager() && candidate.slot.is_some_and(lasts)
         });
-        given.give_turns(now, candidates, rng);
+        given.give_turns(now, candidates, false, rng);
         given.slots
     }
 }
 
 impl Given {
+    fn none(free: usize) -> Self {
+        Self { free, slots: BTreeMap::new() }
+    }
+
     fn give(&mut self, peer: PeerKey, slot: Slot) {
         if self.free > 0 && !self.slots.contains_key(&peer) {
             self.free -= 1;
@@ -135,17 +160,21 @@ impl Given {
         }
     }
 
-    /// Gives what is free to those who have waited longest. What is left after that stays with those
-    /// who want nothing right now: when they do again, they need not wait for a round trip.
-    fn give_turns(&mut self, now: Timestamp, candidates: &[Candidate], rng: &mut Rng) {
-        let waited = |candidate: &Candidate| match candidate.slot {
-            Some(_) => Duration::ZERO,
-            None if candidate.newcomer => (now - candidate.waiting_since) * NEWCOMER_FACTOR,
-            None => now - candidate.waiting_since,
-        };
+    /// Gives what is free to those who have waited longest, or lack most. What is left after that stays
+    /// with those who want nothing right now: when they do again, they need not wait for a round trip.
+    fn give_turns(
+        &mut self,
+        now: Timestamp,
+        candidates: &[Candidate],
+        by_need: bool,
+        rng: &mut Rng,
+    ) {
         let mut waiting: Vec<_> = candidates.iter().filter(|one| one.is_eager()).collect();
         rng.shuffle(&mut waiting);
-        waiting.sort_by_key(|candidate| std::cmp::Reverse(waited(candidate)));
+        waiting.sort_by_cached_key(|candidate| {
+            let need = if by_need { candidate.lacks } else { 0 };
+            std::cmp::Reverse((need, candidate.waited(now)))
+        });
         for candidate in waiting {
             self.give(candidate.peer, Slot::Turn { until: now + TURN });
         }

@@ -52,18 +52,13 @@ impl Swarm {
     /// A chunk is verified and stored: everybody is told. Those who have it too, because they follow
     /// how far we are, and a seed must learn that we became one.
     pub(super) fn chunk_stored(&mut self, chunk: ChunkIndex, blocks: &[Bytes]) {
-        if self.checking.remove(&chunk).is_none() {
-            return;
-        }
+        let Some(sources) = self.checking.remove(&chunk) else { return };
         self.tell(scheduler::Event::ChunkStored { chunk });
         for liar in self.blame.stored(chunk, blocks) {
             self.ban(liar, Misbehaviour::CorruptChunk(chunk));
         }
-        for key in self.peers.keys() {
-            if self.peers.get(key).is_some_and(super::peers::Peer::trades) {
-                self.send(key, Frame::Have(chunk));
-            }
-        }
+        self.note_wish();
+        self.spread(chunk, &sources);
         if self.is_complete() {
             self.actions.push_back(Action::Completed);
             for key in self.peers.keys() {

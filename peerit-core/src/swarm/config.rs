@@ -12,18 +12,19 @@ pub struct Config {
     pub agent: String,
     /// TCP port on which this node takes connections, told to peers; 0: none. Default: 0.
     pub listen_port: u16,
-    /// Most connections, 1 to [`PEERS_MAX`]. Default: 100. A well mixed swarm needs about the
-    /// logarithm of its size; a hundred leaves room for peers that are slow or have nothing new.
+    /// Most connections, 1 to [`PEERS_MAX`]. Default: 80. A well mixed swarm needs about the
+    /// logarithm of its size; the rest is room for peers that are slow or have nothing new. In swarms of
+    /// 1,000, 50 are 0.5 % slower, and 150 no faster.
     pub peers_max: usize,
     /// Most dials that wait for an answer at once, at least 1. Default: 16. Most addresses are dead;
     /// more at once look like a scan to home routers and fill their connection tables.
     pub dials_max: usize,
-    /// Most peers that want something and may ask for it, at least 1. Default: 8. What they ask for
-    /// goes out a few blocks at a time. With fewer a
-    /// peer's upload link idles when some of them are slow; with more everyone's share is so small
-    /// that a chunk takes long to be whole and passed on.
+    /// Most peers that want something and may ask for it while the uplink is busy, at least 1. Default: 10.
+    /// What they ask for goes out one block after the other. With fewer the uplink idles when
+    /// some of them have nothing to ask for; with more a request waits for long, and its chunk can
+    /// meanwhile come from nobody else. A slow uplink uses fewer, an idle one more.
     pub upload_slots: usize,
-    /// How many of the slots a leech gives in turns, whoever gives it nothing. Default: 2 of 8, as
+    /// How many of the slots a leech gives in turns, whoever gives it nothing. Default: 3 of 10, as
     /// generous as BEP 3's 1 of 4: fewer, and newcomers and better partners are found slowly.
     pub optimistic_slots: usize,
 }
@@ -33,10 +34,10 @@ impl Default for Config {
         Self {
             agent: concat!("peerit/", env!("CARGO_PKG_VERSION")).to_owned(),
             listen_port: 0,
-            peers_max: 100,
+            peers_max: 80,
             dials_max: 16,
-            upload_slots: 8,
-            optimistic_slots: 2,
+            upload_slots: 10,
+            optimistic_slots: 3,
         }
     }
 }

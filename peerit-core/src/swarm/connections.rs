@@ -113,6 +113,7 @@ impl Swarm {
             self.tell(scheduler::Event::PeerLeft { peer: key });
         }
         self.fill_slots |= peer.slot.is_some();
+        self.serving.remove(&key);
         self.take_back_offers(key);
         self.serve();
         self.dial_at = Some(self.now);

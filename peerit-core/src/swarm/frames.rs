@@ -51,6 +51,7 @@ impl Swarm {
         peer.stage = Stage::Trades { told_chunks: false };
         self.tell(scheduler::Event::PeerJoined { peer: key });
         self.tell_chunks(key);
+        self.note_wish();
         self.note_listener(key, hello.listen_port);
         self.note_if_useless(key);
         self.upkeep_at = Some(self.now);
@@ -61,7 +62,9 @@ impl Swarm {
     fn traded(&mut self, key: PeerKey, frame: Frame) -> Result<(), Misbehaviour> {
         match frame {
             Frame::Bitfield(bits) => self.chunks_told(key, &bits),
-            Frame::Have(chunk) => self.chunk_told(key, chunk),
+            Frame::Have(chunks) => {
+                chunks.into_iter().try_for_each(|chunk| self.chunk_told(key, chunk))
+            }
             Frame::Interest(interested) => self.interest_told(key, interested),
             Frame::Choke(choked) => self.choke_told(key, choked),
             Frame::Request(block) => self.requested(key, block),

@@ -9,7 +9,8 @@
 //! (verification and liars), `exchange` (peers tell of peers), `upkeep` (silence, keep-alive),
 //! `report` (what people see). Nothing in here grows without a bound; each is named where it is kept.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 mod address_book;
 mod allowance;
@@ -26,6 +27,7 @@ mod rate;
 mod report;
 mod serving;
 mod super_seeding;
+mod telling;
 pub mod twin;
 mod upkeep;
 mod uplink;
@@ -81,8 +83,11 @@ pub struct Swarm {
     /// How many addresses of peers have become known, see [`exchange::Exchange`].
     listeners: u64,
     super_seeding: super_seeding::SuperSeeding,
-    /// How many requests have come.
-    requests: u64,
+    news: telling::News,
+    /// Peers with a slot, or with blocks on their way.
+    serving: BTreeSet<PeerKey>,
+    /// What a block takes to go out when nothing holds it up.
+    block_time: Duration,
 
     /// When to look for addresses to dial.
     dial_at: Option<Timestamp>,
@@ -140,7 +145,9 @@ impl Swarm {
             uploaded: rate::Rate::default(),
             listeners: 0,
             super_seeding: super_seeding::SuperSeeding::default(),
-            requests: 0,
+            news: telling::News::default(),
+            serving: BTreeSet::new(),
+            block_time: Duration::ZERO,
             dial_at: None,
             upkeep_at: None,
             round_at: None,
@@ -220,7 +227,14 @@ impl Swarm {
     /// May be in the past: then at once. Changes with every event and timeout, and only then.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let own = [self.dial_at, self.upkeep_at, self.round_at, self.serve_at, self.fill_at];
+        let own = [
+            self.dial_at,
+            self.upkeep_at,
+            self.round_at,
+            self.serve_at,
+            self.fill_at,
+            self.news.due_at,
+        ];
         own.into_iter().flatten().chain(self.scheduler.poll_timeout()).min()
     }
 
@@ -236,6 +250,9 @@ impl Swarm {
         }
         if due(self.serve_at, self.now) {
             self.serve();
+        }
+        if due(self.news.due_at, self.now) {
+            self.tell_news_to_all();
         }
         if self.fill_slots || due(self.fill_at, self.now) {
             self.fill_free_slots();

@@ -78,6 +78,8 @@ pub(super) struct Peer {
     pub(super) slot_used: bool,
     /// When something was last asked of us or sent to it, or it got its slot.
     pub(super) served_at: Timestamp,
+    /// How far it was told of what we have stored, see [`super::telling::News`].
+    pub(super) told: usize,
     /// What of our chunks it knows, while that is not all of them.
     pub(super) offers: Option<Offers>,
     pub(super) trust: Trust,
@@ -113,6 +115,7 @@ impl Peer {
             uploads: Uploads::default(),
             slot_used: false,
             served_at: now,
+            told: 0,
             offers: None,
             trust: Trust::default(),
             downloaded: Rate::starting(now),

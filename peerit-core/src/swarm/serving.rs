@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::choker::{Candidate, ROUND, Slot};
+use super::choker::{Candidate, Choker, ROUND, Room, Slot};
 use super::peers::Peer;
 use super::{Misbehaviour, Swarm};
 use crate::bitfield::Bitfield;
@@ -16,11 +16,8 @@ impl Swarm {
         key: PeerKey,
         interested: bool,
     ) -> Result<(), Misbehaviour> {
-        let now = self.now;
-        let Some(peer) = self.peers.get_mut(key) else { return Ok(()) };
-        if std::mem::replace(&mut peer.interested_in_us, interested) != interested {
-            peer.waiting_since = now;
-            self.fill_slots = true;
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.interested_in_us = interested;
         }
         self.signalled(key)
     }
@@ -30,19 +27,18 @@ impl Swarm {
             return Err(Misbehaviour::NoSuchBlock);
         }
         let offered = self.asks_for(key, block.chunk);
-        let (now, number) = (self.now, self.requests);
+        let now = self.now;
         let Some(peer) = self.peers.get_mut(key) else { return Ok(()) };
         if peer.slot.is_none() || !offered {
             // No fault: it may have been sent before our choke arrived.
             self.send(key, Frame::Reject(block));
             return self.signalled(key);
         }
-        if !peer.uploads.request(block, number) {
+        if !peer.uploads.request(now, block) {
             return Err(Misbehaviour::TooManyRequests);
         }
         peer.served_at = now;
         peer.slot_used = true;
-        self.requests += 1;
         self.serve();
         Ok(())
     }
@@ -58,55 +54,68 @@ impl Swarm {
     pub(super) fn block_sent(&mut self, key: PeerKey, block: Block) {
         let now = self.now;
         let Some(peer) = self.peers.get_mut(key) else { return };
-        if peer.uploads.sent(block) {
-            peer.served_at = now;
-            peer.uploaded.add(now, block.length.into());
-            self.uploaded.add(now, block.length.into());
-            self.serve();
-            self.offer |= self.uplink_is_idle();
-            self.fill_when_idle();
+        let Some(since) = peer.uploads.sent(block) else { return };
+        peer.served_at = now;
+        peer.uploaded.add(now, block.length.into());
+        if peer.slot.is_none() && peer.uploads.is_idle() {
+            self.serving.remove(&key);
         }
+        self.uploaded.add(now, block.length.into());
+        self.note_block_time(now - since);
+        self.serve();
+        if self.uplink_is_idle() {
+            self.offer = true;
+            self.fill_slots |= self.somebody_waits;
+        }
+        self.fill_when_idle();
+    }
+
+    /// Somebody may want a slot who did not: it gets one that is free, or waits.
+    pub(super) fn note_wish(&mut self) {
+        let holds = |(key, peer): &(PeerKey, &Peer)| {
+            peer.slot.is_some() && !peer.is_idle(self.now) && self.scheduler.lacks(*key) > 0
+        };
+        let free = self.served().filter(holds).count() < self.slot_count();
+        self.fill_slots |= free || !self.somebody_waits;
     }
 
     /// Fills free slots.
     pub(super) fn fill_free_slots(&mut self) {
         self.fill_slots = false;
-        let candidates = self.candidates();
-        let slots = self.choker.fill(self.now, &candidates, &mut self.rng);
+        let candidates = self.candidates(|_| 0);
+        let room = Room { slots: self.slot_count(), extra: self.extra_slots() };
+        let slots = Choker::fill(self.now, room, &candidates, &mut self.rng);
         self.give(&candidates, &slots);
-    }
-
-    /// Whether a peer would take something from us; one that was not told of all our chunks does not
-    /// know.
-    fn wants_chunks(&self, peer: &Peer) -> bool {
-        peer.interested_in_us || peer.offers.is_some()
     }
 
     /// Gives all slots anew.
     pub(super) fn choke_round(&mut self) {
         self.rounds_from = self.now;
-        let candidates = self.candidates();
-        let we_seed = self.is_complete();
-        let slots = self.choker.round(self.now, we_seed, &candidates, &mut self.rng);
+        let gives =
+            |peer: &Peer| if peer.snubbed { 0 } else { peer.downloaded.per_second(self.now) };
+        let candidates = self.candidates(gives);
+        let (we_seed, count) = (self.is_complete(), self.slot_count());
+        let slots = self.choker.round(self.now, count, we_seed, &candidates, &mut self.rng);
         self.give(&candidates, &slots);
     }
 
-    fn candidates(&self) -> Vec<Candidate> {
-        let takes_part =
-            |peer: &Peer| peer.trades() && (self.wants_chunks(peer) || peer.slot.is_some());
-        self.peers
-            .iter()
-            .filter(|(_, peer)| takes_part(peer))
-            .map(|(key, peer)| Candidate {
+    /// Peers that lack something we have, and those with a slot. What they lack we know before they do,
+    /// so nobody waits for them to say that they want it.
+    fn candidates(&self, gives: impl Fn(&Peer) -> u64) -> Vec<Candidate> {
+        let candidate = |(key, peer): (PeerKey, &Peer)| {
+            let lacks = self.scheduler.lacks(key);
+            (lacks > 0 || peer.slot.is_some()).then(|| Candidate {
                 peer: key,
                 slot: peer.slot,
-                interested: self.wants_chunks(peer),
-                idle: peer.idle_from().is_some_and(|from| from <= self.now),
+                lacks,
+                asks: !peer.uploads.is_idle(),
+                idle: peer.is_idle(self.now),
                 newcomer: self.scheduler.peer_chunks(key).is_none_or(Bitfield::is_empty),
-                gives: if peer.snubbed { 0 } else { peer.downloaded.per_second(self.now) },
+                gives: gives(peer),
                 waiting_since: peer.waiting_since,
             })
-            .collect()
+        };
+        self.peers.iter().filter(|(_, peer)| peer.trades()).filter_map(candidate).collect()
     }
 
     /// Makes `slots` so, and tells the peers whose slot came or went. Rounds go on while somebody
@@ -115,7 +124,7 @@ impl Swarm {
         self.somebody_waits = false;
         for candidate in candidates {
             let slot = slots.get(&candidate.peer).copied();
-            self.somebody_waits |= candidate.interested && slot.is_none();
+            self.somebody_waits |= candidate.lacks > 0 && slot.is_none();
             self.set_slot(candidate.peer, slot);
         }
         self.fill_when_idle();
@@ -124,7 +133,7 @@ impl Swarm {
 
     /// Notes when a slot may become free because nobody asks for anything through it.
     fn fill_when_idle(&mut self) {
-        let idle = self.peers.iter().filter_map(|(_, peer)| peer.idle_from());
+        let idle = self.served().filter_map(|(_, peer)| peer.idle_from());
         let next = idle.filter(|&from| from > self.now).min();
         self.fill_at = next.filter(|_| self.somebody_waits);
     }
@@ -139,10 +148,19 @@ impl Swarm {
         peer.served_at = now;
         peer.slot_used = false;
         self.offer = true;
-        if slot.is_none() {
-            peer.uploads.drop_waiting();
-            peer.waiting_since = now;
+        if slot.is_some() {
+            self.serving.insert(key);
+            self.tell_news(key);
+            return self.send(key, Frame::Choke(false));
         }
-        self.send(key, Frame::Choke(slot.is_none()));
+        peer.waiting_since = now;
+        let dropped = peer.uploads.drop_waiting();
+        if peer.uploads.is_idle() {
+            self.serving.remove(&key);
+        }
+        self.send(key, Frame::Choke(true));
+        for block in dropped {
+            self.send(key, Frame::Reject(block));
+        }
     }
 }

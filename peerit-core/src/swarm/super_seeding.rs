@@ -7,8 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
-
 use super::Swarm;
 use super::peers::Peer;
 use crate::id::{ChunkIndex, PeerKey};
@@ -86,19 +84,8 @@ impl Swarm {
         if offers && self.super_seeding.begin(self.layout, &mut self.rng) {
             peer.offers = Some(Offers::default());
             self.offer = true;
-            self.fill_slots = true;
         } else {
             self.tell_all_chunks(key);
-        }
-    }
-
-    fn tell_all_chunks(&mut self, key: PeerKey) {
-        if let Some(peer) = self.peers.get_mut(key) {
-            peer.offers = None;
-        }
-        if !self.have().is_empty() {
-            let bits = Bytes::from(self.have().to_bytes());
-            self.send(key, Frame::Bitfield(bits));
         }
     }
 
@@ -115,7 +102,7 @@ impl Swarm {
                     offers.unasked.insert(chunk);
                 }
             }
-            self.send(key, Frame::Have(chunk));
+            self.send(key, Frame::Have(vec![chunk]));
         }
     }
 
@@ -125,7 +112,7 @@ impl Swarm {
         if !matches!(self.super_seeding.stage, Stage::Offering(_)) {
             return None;
         }
-        let served = || self.peers.iter().filter(|(_, peer)| peer.slot.is_some());
+        let served = || self.served().filter(|(_, peer)| peer.slot.is_some());
         let all = self.uplink_is_idle() || served().all(|(_, peer)| peer.trust.is_used_up());
         served()
             .filter(|(_, peer)| all || !peer.trust.is_used_up())

@@ -72,11 +72,13 @@ impl Swarm {
 
     /// When both a peer and we have everything, the connection ends soon.
     pub(super) fn note_if_useless(&mut self, key: PeerKey) {
+        if !self.is_complete() {
+            return;
+        }
         let told = self.scheduler.peer_chunks(key).is_some_and(crate::bitfield::Bitfield::is_full);
         let said = self.peers.get(key).is_some_and(|peer| peer.complete);
-        let both = self.is_complete() && (told || said);
         let Some(peer) = self.peers.get_mut(key) else { return };
-        if both && peer.useless_at.is_none() {
+        if (told || said) && peer.useless_at.is_none() {
             peer.useless_at = Some(self.now + USELESS_KEPT);
             self.upkeep_at = Some(self.now);
         }

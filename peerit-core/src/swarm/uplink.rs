@@ -1,11 +1,12 @@
-//! Our uplink: which request goes out next, and how many are on their way.
+//! Our uplink: which request goes out next, how many are on their way, and how many may ask.
 //!
-//! A chunk is of use to others only when it is whole, so the uplink sends a few blocks at a time and
-//! each of them fast, instead of one for everybody at a fraction of the rate. What waits is served
-//! in this order:
+//! A chunk is of use to others only when it is whole, so the uplink sends one block after the other, each
+//! of them fast, instead of one for everybody at a fraction of the rate. What waits is served in this
+//! order:
 //!
 //! 1. peers that are not in debt to us before those that are (tit for tat, block by block);
-//! 2. chunks of which we know no other copy before the rest: whoever gets one can pass it on;
+//! 2. the chunk of which we know the fewest copies: whoever gets it can pass it on, while a common one
+//!    can come from many;
 //! 3. first come, first served.
 
 use std::time::Duration;
@@ -13,23 +14,29 @@ use std::time::Duration;
 use super::peers::Peer;
 use super::super_seeding::Offers;
 use super::{Action, Swarm};
-use crate::id::ChunkIndex;
+use crate::id::PeerKey;
 use crate::time::Timestamp;
 
 /// Blocks with the driver shall last for so long: the time to read the next one from a disk, and
-/// for the driver to learn that one is sent.
-const AHEAD: Duration = Duration::from_millis(50);
+/// for the driver to learn that one is sent. At least one is there, on slow uplinks just one.
+const AHEAD: Duration = Duration::from_millis(20);
 /// A slot that nothing was asked through for so long is given to another who waits: who has something
 /// to ask for asks before the last block is sent.
 const SLOT_UNUSED: Duration = Duration::from_millis(100);
-/// The same for a slot just given: our word and the answer take a round trip, and queues are long.
-const SLOT_NEW: Duration = Duration::from_secs(1);
+/// The same for a slot just given: our word and the answer take a round trip.
+const SLOT_NEW: Duration = Duration::from_millis(250);
+/// With one request through each slot the last of them waits about so long at most: what waits here
+/// can come from nobody else, and after 5 s peers give us up.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+/// Fewest slots that a slow uplink has: while one peer asks, the other is served.
+const SLOTS_MIN: usize = 2;
+/// How many times as many slots as usual an idle uplink gives at most.
+const EXTRA_MAX: usize = 3;
 /// A block that takes longer is held up by its peer and not by our uplink: it no longer counts.
 const HELD_UP_AFTER: Duration = Duration::from_secs(1);
-/// A chunk with fewer copies among our peers is urgent.
-const COPIES_URGENT: u32 = 1;
-/// How much more than it gave a peer gets before it is in debt: an eighth more, and so many blocks.
-const DEBT_BLOCKS: u64 = 8;
+/// A peer is in debt when it got more than twice what it gave, and so many blocks. Chance alone leads
+/// honest peers to half of that; it is also what a newcomer gets to start with.
+const DEBT_BLOCKS: u64 = 16;
 
 impl Peer {
     /// When its slot counts as unused, if it has one and nothing is asked through it.
@@ -39,9 +46,19 @@ impl Peer {
         let kept = if self.slot_used { SLOT_UNUSED } else { SLOT_NEW };
         unused.then(|| self.served_at + kept)
     }
+
+    /// Whether its slot counts as unused.
+    pub(super) fn is_idle(&self, now: Timestamp) -> bool {
+        self.idle_from().is_some_and(|from| from <= now)
+    }
 }
 
 impl Swarm {
+    /// Peers with a slot, or with blocks on their way.
+    pub(super) fn served(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
+        self.serving.iter().filter_map(|&key| Some((key, self.peers.get(key)?)))
+    }
+
     /// Hands blocks to the driver, as many as the uplink can use.
     pub(super) fn serve(&mut self) {
         while self.uplink_has_room() && self.hand_next().is_some() {}
@@ -50,15 +67,12 @@ impl Swarm {
 
     /// Hands the next request to the driver, if there is one.
     fn hand_next(&mut self) -> Option<()> {
-        let urgent = |chunk: ChunkIndex| self.scheduler.availability(chunk) < COPIES_URGENT;
-        let (_, turn, key) = self
-            .peers
-            .iter()
-            .filter_map(|(key, peer)| {
-                let turn = peer.uploads.next(urgent)?;
-                Some((self.is_in_debt(peer), turn, key))
-            })
-            .min()?;
+        let copies = |chunk| self.scheduler.availability(chunk);
+        let turns = self.served().filter_map(|(key, peer)| {
+            let turn = peer.uploads.next(self.now, copies)?;
+            Some((self.is_in_debt(peer), turn, key))
+        });
+        let (_, turn, key) = turns.min()?;
         let peer = self.peers.get_mut(key)?;
         let block = peer.uploads.hand(self.now, turn)?;
         peer.spoke_at = self.now;
@@ -66,27 +80,49 @@ impl Swarm {
         Some(())
     }
 
-    /// Whether the driver could use another block: two of them are always there, more when they go
-    /// fast.
+    /// Whether the driver could use another block: one is always there, more when they go fast.
     fn uplink_has_room(&self) -> bool {
         let ahead = self.uploaded.lately(self.now) * u64::try_from(AHEAD.as_millis()).unwrap_or(0);
-        let least = 2 * u64::from(self.layout.block_length());
+        let least = u64::from(self.layout.block_length());
         let counted = self.sending().filter(|&(_, since)| self.now - since < HELD_UP_AFTER);
         counted.map(|(length, _)| u64::from(length)).sum::<u64>() < least.max(ahead / 1_000)
     }
 
     /// Whether nothing is on its way and nothing waits.
     pub(super) fn uplink_is_idle(&self) -> bool {
-        self.peers.iter().all(|(_, peer)| peer.uploads.is_idle())
+        self.served().all(|(_, peer)| peer.uploads.is_idle())
+    }
+
+    /// Learns what a block takes: the least of late, as peers may hold some up.
+    pub(super) fn note_block_time(&mut self, took: Duration) {
+        let grown = self.block_time + self.block_time / 8 + Duration::from_millis(1);
+        self.block_time = took.min(grown);
+    }
+
+    /// How many may ask for something at a time while the uplink is busy.
+    pub(super) fn slot_count(&self) -> usize {
+        let most = self.config.upload_slots;
+        let bearable = WAIT_MAX.as_millis() / self.block_time.as_millis().max(1);
+        usize::try_from(bearable).unwrap_or(most).clamp(SLOTS_MIN.min(most), most)
+    }
+
+    /// How many more may ask because the uplink is idle: those that have a slot and do not use it hold
+    /// up nobody.
+    pub(super) fn extra_slots(&self) -> usize {
+        if !self.uplink_is_idle() {
+            return 0;
+        }
+        let unused = self.served().filter(|(_, peer)| peer.slot.is_some()).count();
+        unused.min(EXTRA_MAX * self.slot_count())
     }
 
     fn sending(&self) -> impl Iterator<Item = (u32, Timestamp)> + '_ {
-        self.peers.iter().flat_map(|(_, peer)| peer.uploads.sending())
+        self.served().flat_map(|(_, peer)| peer.uploads.sending())
     }
 
     /// When the next block stops to count, if that lets another one go.
     fn next_held_up(&self) -> Option<Timestamp> {
-        self.peers.iter().find(|(_, peer)| peer.uploads.next(|_| false).is_some())?;
+        self.served().find(|(_, peer)| peer.uploads.has_waiting())?;
         let due = self.sending().map(|(_, since)| since + HELD_UP_AFTER);
         due.filter(|&due| due > self.now).min()
     }
@@ -97,8 +133,7 @@ impl Swarm {
         if self.is_complete() {
             return peer.trust.is_used_up();
         }
-        let gave = peer.downloaded.total();
         let free = DEBT_BLOCKS * u64::from(self.layout.block_length());
-        peer.uploaded.total() > gave + gave / 8 + free
+        peer.uploaded.total() > 2 * peer.downloaded.total() + free
     }
 }

@@ -1,6 +1,7 @@
 //! What a peer has asked of us.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::id::ChunkIndex;
 use crate::layout::Block;
@@ -13,7 +14,10 @@ pub(super) const REQUESTS_MAX: usize = 1_024;
 /// Most blocks of a peer with the driver at a time: one being read, one being sent, one between. At
 /// 256 KiB each, 768 KiB a peer; whatever waits behind them can still be cancelled.
 pub(super) const BLOCKS_SENDING_MAX: usize = 3;
-/// How many of the requests that wait are looked at for one that is urgent.
+/// A request that has waited for so long is served before others, however common its chunk: peers give us
+/// up after 5 s.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many of the requests that wait are looked at.
 const LOOKED_AT: usize = 8;
 
 /// What a peer has asked of us.
@@ -27,24 +31,23 @@ pub(super) struct Uploads {
 #[derive(Clone, Copy, Debug)]
 struct Request {
     block: Block,
-    /// Its place among all requests that came to this node.
-    number: u64,
+    since: Timestamp,
 }
 
 /// Which of the requests of a peer is next, and how it ranks among those of other peers: less is
 /// sooner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Turn {
-    rank: (bool, u64),
+    rank: (u32, Timestamp),
     index: usize,
 }
 
 impl Uploads {
     /// Puts a request behind the others; false when there are too many.
-    pub(super) fn request(&mut self, block: Block, number: u64) -> bool {
+    pub(super) fn request(&mut self, now: Timestamp, block: Block) -> bool {
         let room = self.waiting.len() < REQUESTS_MAX;
         if room {
-            self.waiting.push_back(Request { block, number });
+            self.waiting.push_back(Request { block, since: now });
         }
         room
     }
@@ -56,9 +59,14 @@ impl Uploads {
         }
     }
 
-    /// Forgets all requests that are not with the driver yet.
-    pub(super) fn drop_waiting(&mut self) {
-        self.waiting.clear();
+    /// Takes all requests that are not with the driver yet.
+    pub(super) fn drop_waiting(&mut self) -> Vec<Block> {
+        self.waiting.drain(..).map(|request| request.block).collect()
+    }
+
+    /// Whether a request waits that the driver has not been given.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.sending.len() < BLOCKS_SENDING_MAX && !self.waiting.is_empty()
     }
 
     /// Whether it waits for nothing.
@@ -66,15 +74,17 @@ impl Uploads {
         self.waiting.is_empty() && self.sending.is_empty()
     }
 
-    /// The request to serve next, if the driver has not enough of this peer already: the oldest
-    /// `urgent` one of the first few, else the oldest. Looks at eight.
-    pub(super) fn next(&self, urgent: impl Fn(ChunkIndex) -> bool) -> Option<Turn> {
+    /// The request to serve next, if the driver has not enough of this peer already: the one that has
+    /// waited too long, else the one whose chunk has the fewest `copies`; of these the oldest. Looks at
+    /// eight.
+    pub(super) fn next(&self, now: Timestamp, copies: impl Fn(ChunkIndex) -> u32) -> Option<Turn> {
         if self.sending.len() >= BLOCKS_SENDING_MAX {
             return None;
         }
-        let turn = |(index, request): (usize, &Request)| Turn {
-            rank: (!urgent(request.block.chunk), request.number),
-            index,
+        let turn = |(index, request): (usize, &Request)| {
+            let patient = now - request.since < PATIENCE;
+            let copies = if patient { copies(request.block.chunk) } else { 0 };
+            Turn { rank: (copies, request.since), index }
         };
         self.waiting.iter().take(LOOKED_AT).enumerate().map(turn).min()
     }
@@ -86,10 +96,10 @@ impl Uploads {
         Some(block)
     }
 
-    /// The driver has sent a block; false when it was not asked to.
-    pub(super) fn sent(&mut self, block: Block) -> bool {
+    /// The driver has sent a block: since when it had it; none when it was not asked to.
+    pub(super) fn sent(&mut self, block: Block) -> Option<Timestamp> {
         let found = self.sending.iter().position(|&(sending, _)| sending == block);
-        found.map(|index| self.sending.remove(index)).is_some()
+        found.map(|index| self.sending.remove(index).1)
     }
 
     /// What is with the driver: bytes, and since when.

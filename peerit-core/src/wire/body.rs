@@ -14,6 +14,9 @@ pub const AGENT_LENGTH_MAX: usize = 64;
 /// Most addresses of a [`Frame::PeerExchange`].
 pub const PEER_EXCHANGE_MAX: usize = 50;
 
+/// Most chunks of a [`Frame::Have`].
+pub const HAVE_MAX: usize = 1_024;
+
 /// Greatest length of a bitfield in bytes: one bit for each chunk a content can have.
 const BITFIELD_LENGTH_MAX: usize = CHUNK_COUNT_MAX as usize / 8;
 /// Greatest length of the encoded `Info` in bytes.
@@ -46,7 +49,9 @@ pub(super) fn encode(frame: &Frame) -> Option<Body> {
             complete: hello.complete,
         }),
         Frame::Bitfield(bits) => Body::Bitfield(proto::Bitfield { bits: bits.clone() }),
-        Frame::Have(chunk) => Body::Have(proto::Have { chunk: chunk.0 }),
+        Frame::Have(chunks) => {
+            Body::Have(proto::Have { chunks: chunks.iter().map(|chunk| chunk.0).collect() })
+        }
         &Frame::Interest(interested) => Body::Interest(proto::Interest { interested }),
         &Frame::Choke(choked) => Body::Choke(proto::Choke { choked }),
         Frame::Request(block) => block_message!(Request, block),
@@ -88,7 +93,7 @@ pub(super) fn decode(body: Option<Body>) -> Result<Frame, WireError> {
             check_length("length of bitfield.bits", bitfield.bits.len(), BITFIELD_LENGTH_MAX)?;
             Frame::Bitfield(bitfield.bits)
         }
-        Body::Have(have) => Frame::Have(decode_chunk("have.chunk", have.chunk)?),
+        Body::Have(have) => decode_have(&have.chunks)?,
         Body::Interest(interest) => Frame::Interest(interest.interested),
         Body::Choke(choke) => Frame::Choke(choke.choked),
         Body::Request(r) => Frame::Request(block(r.chunk, r.offset_bytes, r.length_bytes)?),
@@ -110,6 +115,12 @@ fn decode_hello(hello: proto::Hello) -> Result<Hello, WireError> {
         chunk_count: hello.chunk_count,
         complete: hello.complete,
     })
+}
+
+fn decode_have(chunks: &[u32]) -> Result<Frame, WireError> {
+    check_length("count of have.chunks", chunks.len(), HAVE_MAX)?;
+    let chunks = chunks.iter().map(|&chunk| decode_chunk("have.chunks", chunk));
+    Ok(Frame::Have(chunks.collect::<Result<_, _>>()?))
 }
 
 fn decode_chunk(field: &'static str, chunk: u32) -> Result<ChunkIndex, WireError> {

@@ -26,8 +26,8 @@ pub enum Frame {
     Hello(Hello),
     /// The chunks the sender has, in the form of [`crate::bitfield::Bitfield::to_bytes`].
     Bitfield(Bytes),
-    /// One more chunk that the sender has.
-    Have(ChunkIndex),
+    /// More chunks that the sender has; at most [`crate::wire::HAVE_MAX`].
+    Have(Vec<ChunkIndex>),
     /// Whether the sender wants anything.
     Interest(bool),
     /// Whether the sender serves no requests.

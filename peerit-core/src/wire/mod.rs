@@ -8,7 +8,7 @@ mod codec;
 mod frame;
 mod proof;
 
-pub use body::{AGENT_LENGTH_MAX, PEER_EXCHANGE_MAX};
+pub use body::{AGENT_LENGTH_MAX, HAVE_MAX, PEER_EXCHANGE_MAX};
 pub use codec::{
     FRAME_LENGTH_MAX, LENGTH_PREFIX_MAX, WireError, decode_frame, encode_frame, peek_frame,
 };

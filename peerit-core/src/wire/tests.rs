@@ -25,7 +25,7 @@ fn one_of_each() -> Vec<Frame> {
             complete: true,
         }),
         Frame::Bitfield(Bytes::from(vec![0xff; 8_192])),
-        Frame::Have(ChunkIndex(65_535)),
+        Frame::Have(vec![ChunkIndex(65_535); HAVE_MAX]),
         Frame::Interest(true),
         Frame::Interest(false),
         Frame::Choke(true),
@@ -125,8 +125,10 @@ fn limits_are_named() {
     let bits = Bytes::from(vec![0; 8_193]);
     let bitfield = on_the_wire(Body::Bitfield(proto::Bitfield { bits }));
     assert_eq!(refusal(&bitfield), "length of bitfield.bits is 8193, not 0 to 8192");
-    let have = on_the_wire(Body::Have(proto::Have { chunk: 65_536 }));
-    assert_eq!(refusal(&have), "have.chunk is 65536, not 0 to 65535");
+    let have = on_the_wire(Body::Have(proto::Have { chunks: vec![0, 65_536] }));
+    assert_eq!(refusal(&have), "have.chunks is 65536, not 0 to 65535");
+    let have = on_the_wire(Body::Have(proto::Have { chunks: vec![0; 1_025] }));
+    assert_eq!(refusal(&have), "count of have.chunks is 1025, not 0 to 1024");
     let welcome = on_the_wire(Body::Welcome(proto::Welcome { proof: Bytes::from_static(b"31") }));
     assert_eq!(refusal(&welcome), "length of welcome.proof is 2, not 32 to 32");
 }

@@ -28,7 +28,7 @@ fn crowd(config: Config) -> Driver {
 
 #[test]
 fn a_decision_looks_at_few_entries() {
-    let config = Config::default();
+    let config = config();
     let per_decision = config.rarity_scan + config.rarity_sample as usize + config.partial_scan;
     let mut driver = crowd(config);
     for peer in (0..PEERS).map(PeerKey) {
@@ -41,7 +41,7 @@ fn a_decision_looks_at_few_entries() {
 
 #[test]
 fn peers_with_nothing_to_do_cost_a_bounded_look_each() {
-    let config = Config { partial_bytes_max: 0, ..Config::default() };
+    let config = Config { partial_bytes_max: 0, ..config() };
     let look = 3 * config.partial_scan + config.endgame_scan;
     let look = look + config.rarity_scan + config.rarity_sample as usize;
     let mut driver = crowd(config);
@@ -57,7 +57,7 @@ fn peers_with_nothing_to_do_cost_a_bounded_look_each() {
 
 #[test]
 fn a_stored_chunk_wakes_a_few_of_a_crowd_that_waits_for_memory() {
-    let config = Config { partial_bytes_max: 0, ..Config::default() };
+    let config = Config { partial_bytes_max: 0, ..config() };
     let look = 3 * config.partial_scan + config.endgame_scan;
     let look = look + config.rarity_scan + config.rarity_sample as usize;
     let wakes = config.wake_scan + 1;
@@ -79,7 +79,7 @@ fn a_stored_chunk_wakes_a_few_of_a_crowd_that_waits_for_memory() {
 fn the_same_decision_costs_the_same_in_a_large_content() {
     let scanned = |chunks| {
         let layout = Layout::new(u64::from(chunks) << 16, 1 << 16).unwrap();
-        let mut driver = Driver::with(Config::default(), layout, 1);
+        let mut driver = Driver::with(config(), layout, 1);
         driver.tell(Event::PeerJoined { peer: A });
         driver.tell(Event::HasChunks { peer: A, chunks: Bitfield::full(chunks) });
         driver.tell(Event::Unchoked { peer: A });

@@ -23,6 +23,12 @@ const A: PeerKey = PeerKey(0);
 const B: PeerKey = PeerKey(1);
 const C: PeerKey = PeerKey(2);
 
+/// Two requests to a peer before it has delivered anything, so that the tests tell apart what a peer goes on
+/// with and what it begins.
+fn config() -> Config {
+    Config { pipeline_first_blocks: 2, ..Config::default() }
+}
+
 /// A content of `chunks` chunks with `blocks` blocks (a power of two) each.
 fn layout(chunks: u32, blocks: u32) -> Layout {
     let chunk_length = blocks * BLOCK_LENGTH_MAX;
@@ -51,7 +57,7 @@ struct Driver {
 
 impl Driver {
     fn new(layout: Layout) -> Self {
-        Self::with(Config::default(), layout, 1)
+        Self::with(config(), layout, 1)
     }
 
     fn with(config: Config, layout: Layout, seed: u64) -> Self {
@@ -63,6 +69,15 @@ impl Driver {
     fn tell(&mut self, event: Event) -> Vec<Action> {
         self.scheduler.handle_event(self.now, event);
         self.drain()
+    }
+
+    /// The peer serves us no more, and rejects what it was asked for.
+    fn choke(&mut self, peer: PeerKey) {
+        self.tell(Event::Choked { peer });
+        while let Some(block) = { self.scheduler.requests.of_peer(peer).next() } {
+            self.tell(Event::Rejected { peer, block });
+        }
+        self.asked.retain(|&(of, _)| of != peer);
     }
 
     fn wait(&mut self, ms: u64) -> Vec<Action> {

@@ -62,15 +62,18 @@ fn a_peer_goes_on_with_its_own_chunk() {
 }
 
 #[test]
-fn a_choke_returns_the_blocks_to_the_pool() {
+fn a_choke_keeps_what_may_still_come_until_it_is_rejected() {
     let mut driver = Driver::new(layout(1, 4));
     driver.join(A, "#");
     assert_eq!(driver.picture(), "aa..");
+    let first = driver.asked_of(A)[0];
     driver.tell(Event::Choked { peer: A });
-    driver.asked.clear();
-    assert_eq!(driver.picture(), "....");
+    driver.arrive(A, first);
+    assert_eq!(driver.picture(), "#a..", "nothing more is asked");
+    driver.choke(A);
+    assert_eq!(driver.picture(), "#...");
     driver.join(B, "#");
-    assert_eq!(driver.picture(), "bb..");
+    assert_eq!(driver.picture(), "#bb.");
 }
 
 #[test]
@@ -98,7 +101,7 @@ fn a_refused_chunk_is_asked_of_others_until_the_peer_serves_again() {
 
 #[test]
 fn no_more_is_begun_than_memory_allows() {
-    let config = Config { partial_bytes_max: 0, ..Config::default() };
+    let config = Config { partial_bytes_max: 0, ..config() };
     let mut driver = Driver::with(config, layout(4, 1), 1);
     driver.join(A, "####");
     driver.join(B, "####");

@@ -26,7 +26,7 @@ impl Chaos {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::from_seed(seed);
         let blocks = 1 << rng.below(4);
-        let config = Config { partial_bytes_max: rng.below(8 << 20) as u64, ..Config::default() };
+        let config = Config { partial_bytes_max: rng.below(8 << 20) as u64, ..config() };
         Self {
             driver: Driver::with(config, layout(CHUNKS, blocks), seed),
             rng,
@@ -58,10 +58,7 @@ impl Chaos {
                 self.driver.asked.retain(|&(of, _)| of != peer);
             }
             Event::Unchoked { peer } => drop(self.peers.insert(peer, true)),
-            Event::Choked { peer } => {
-                self.peers.insert(peer, false);
-                self.driver.asked.retain(|&(of, _)| of != peer);
-            }
+            Event::Choked { peer } => drop(self.peers.insert(peer, false)),
             Event::BlockArrived { peer, block, .. } => {
                 self.driver.asked.retain(|&asked| asked != (peer, block));
             }

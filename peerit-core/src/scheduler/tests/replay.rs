@@ -9,7 +9,7 @@ use crate::scheduler::twin::TwinError;
 const SEED: u64 = 7;
 
 fn start() -> Driver {
-    Driver::with(Config::default(), layout(3, 2), SEED)
+    Driver::with(config(), layout(3, 2), SEED)
 }
 
 /// Makes a call as the step says; what came of it.
@@ -61,7 +61,7 @@ fn a_recorded_run_replays_to_the_same_actions() {
     let run = twin::Run::decode(record().encode_to_vec().as_slice()).unwrap();
     let start = run.start.unwrap();
     let layout = Layout::new(start.content_length_bytes, start.chunk_length_bytes).unwrap();
-    let mut driver = Driver::with(Config::default(), layout, start.rng_seed);
+    let mut driver = Driver::with(config(), layout, start.rng_seed);
     let mut seen = 0;
     for step in run.steps {
         assert_eq!(play(&mut driver, &step), Ok(step.actions.clone()));

@@ -58,7 +58,7 @@ struct Download {
 
 impl Download {
     fn of(layout: Layout, models: Vec<Model>, seed: u64) -> Self {
-        let driver = Driver::with(Config::default(), layout, seed);
+        let driver = Driver::with(config(), layout, seed);
         Self { driver, models, received: 0, snubbed: Vec::new() }
     }
 

@@ -7,7 +7,7 @@ fn lost_once() -> Driver {
     let config = Config {
         stale_after: Duration::from_secs(10),
         deadline_min: Duration::from_secs(60),
-        ..Config::default()
+        ..config()
     };
     let mut driver = Driver::with(config, layout(1, 4), 1);
     driver.join(A, "#");
@@ -49,8 +49,7 @@ fn a_source_that_chokes_is_replaced_and_all_is_fetched_anew() {
     let peer = source(&driver);
     let first = driver.asked[0].1;
     driver.arrive(peer, first);
-    driver.tell(Event::Choked { peer });
-    driver.asked.retain(|&(of, _)| of != peer);
+    driver.choke(peer);
     assert_ne!(source(&driver), peer);
     assert!(!driver.picture().contains('#'), "{}", driver.picture());
 }
@@ -60,7 +59,7 @@ fn late_blocks_of_another_peer_are_not_mixed_in() {
     let mut driver = lost_once();
     let peer = source(&driver);
     let late = driver.asked[1].1;
-    driver.tell(Event::Choked { peer });
+    driver.wait(60_000);
     driver.asked.retain(|&(of, _)| of != peer);
     assert_eq!(driver.arrive(peer, late), []);
     assert!(!driver.picture().contains('#'), "{}", driver.picture());

@@ -113,8 +113,9 @@ impl Alone {
 
     /// A peer without chunks that wants ours.
     pub(super) fn join_interested(&mut self, number: u8) -> Vec<Action> {
-        self.join(number, &Bitfield::empty(CHUNKS));
-        self.frame(number, Frame::Interest(true))
+        let mut actions = self.join(number, &Bitfield::empty(CHUNKS));
+        actions.extend(self.frame(number, Frame::Interest(true)));
+        actions
     }
 }
 

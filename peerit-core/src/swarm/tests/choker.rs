@@ -8,12 +8,13 @@ fn at(s: u64) -> Timestamp {
     Timestamp::from_origin(Duration::from_secs(s))
 }
 
-/// Somebody who wants something, has some chunks, and gives nothing.
+/// Somebody who lacks something, asks, has some chunks, and gives nothing.
 fn candidate(peer: u32, waited: u64) -> Candidate {
     Candidate {
         peer: PeerKey(peer),
         slot: None,
-        interested: true,
+        lacks: 9,
+        asks: true,
         idle: false,
         newcomer: false,
         gives: 0,
@@ -30,11 +31,15 @@ fn served(slots: &BTreeMap<PeerKey, Slot>) -> Vec<u32> {
 }
 
 fn round(we_seed: bool, candidates: &[Candidate]) -> BTreeMap<PeerKey, Slot> {
-    choker().round(at(NOW), we_seed, candidates, &mut Rng::from_seed(1))
+    choker().round(at(NOW), 4, we_seed, candidates, &mut Rng::from_seed(1))
+}
+
+fn fill_room(room: Room, candidates: &[Candidate]) -> BTreeMap<PeerKey, Slot> {
+    Choker::fill(at(NOW), room, candidates, &mut Rng::from_seed(1))
 }
 
 fn fill(candidates: &[Candidate]) -> BTreeMap<PeerKey, Slot> {
-    choker().fill(at(NOW), candidates, &mut Rng::from_seed(1))
+    fill_room(Room { slots: 4, extra: 0 }, candidates)
 }
 
 #[test]
@@ -87,7 +92,7 @@ fn a_free_slot_is_filled_and_nobody_loses_one() {
 #[test]
 fn who_wants_nothing_keeps_its_slot_until_another_needs_it() {
     let slot = Some(Slot::Reciprocal);
-    let idle = Candidate { slot, interested: false, ..candidate(1, 0) };
+    let idle = Candidate { slot, lacks: 0, ..candidate(1, 0) };
     let busy: Vec<_> = (2..=4).map(|peer| Candidate { slot, ..candidate(peer, 0) }).collect();
     let all = [&[idle], &busy[..]].concat();
     assert_eq!(served(&fill(&all)), [1, 2, 3, 4]);
@@ -100,4 +105,38 @@ fn a_newcomer_waits_a_third_of_the_time() {
     let older: Vec<_> = (2..=5).map(|peer| candidate(peer, 25 + u64::from(peer))).collect();
     let slots = fill(&[&[newcomer], &older[..]].concat());
     assert_eq!(served(&slots), [1, 3, 4, 5]);
+}
+
+#[test]
+fn an_idle_uplink_gives_more_slots_to_those_who_lack_most() {
+    let slot = Some(Slot::Turn { until: at(NOW) });
+    let silent: Vec<_> =
+        (1..=4).map(|peer| Candidate { slot, asks: false, ..candidate(peer, 0) }).collect();
+    let waiting: Vec<_> =
+        (5..=8).map(|peer| Candidate { lacks: peer, ..candidate(peer, 9) }).collect();
+    let all = [&silent[..], &waiting[..]].concat();
+    assert_eq!(served(&fill(&all)), [1, 2, 3, 4]);
+    assert_eq!(served(&fill_room(Room { slots: 4, extra: 2 }, &all)), [1, 2, 3, 4, 7, 8]);
+}
+
+#[test]
+fn a_busy_uplink_takes_extra_slots_back_from_those_who_do_not_ask() {
+    let slot = Some(Slot::Turn { until: at(NOW) });
+    let asks = |peer: u32| Candidate { slot, asks: peer > 3, ..candidate(peer, 0) };
+    let all: Vec<_> = (1..=6).map(asks).collect();
+    assert_eq!(served(&fill(&all)), [1, 4, 5, 6]);
+}
+
+#[test]
+fn differences_of_less_than_a_second_say_nothing() {
+    let waited = |peer: u32| Candidate {
+        waiting_since: at(NOW - 5) + Duration::from_millis(peer.into()),
+        ..candidate(peer, 0)
+    };
+    let all: Vec<_> = (1..=40).map(waited).collect();
+    let slots = |seed| {
+        let room = Room { slots: 4, extra: 0 };
+        served(&Choker::fill(at(NOW), room, &all, &mut Rng::from_seed(seed)))
+    };
+    assert_ne!(slots(1), slots(2));
 }

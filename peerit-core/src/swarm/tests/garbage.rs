@@ -34,7 +34,7 @@ fn any_frame(rng: &mut Rng) -> Frame {
             })
         }
         10 | 11 => Frame::Bitfield(Bytes::from(vec![[0xff, 0xff, 0x12][rng.below(3)], 0xc0])),
-        12 => Frame::Have(any_chunk(rng)),
+        12 => Frame::Have((0..rng.below(3)).map(|_| any_chunk(rng)).collect()),
         13 | 14 => Frame::Interest(flag),
         15 | 16 => Frame::Choke(flag),
         17 => Frame::Request(any_block(rng)),

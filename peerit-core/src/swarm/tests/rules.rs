@@ -53,7 +53,7 @@ fn who_speaks_of_another_content_is_sent_away() {
     let actions = alone.frame(2, Frame::Bitfield(Bytes::from_static(&[0xff, 0xff])));
     assert_eq!(actions, [misbehaviour(2, Misbehaviour::Bitfield)]);
     alone.join(3, &Bitfield::empty(CHUNKS));
-    let actions = alone.frame(3, Frame::Have(ChunkIndex(CHUNKS)));
+    let actions = alone.frame(3, Frame::Have(vec![ChunkIndex(CHUNKS)]));
     assert_eq!(actions, [misbehaviour(3, Misbehaviour::NoSuchBlock)]);
 }
 
@@ -103,10 +103,10 @@ fn blocks_that_nobody_asked_for_are_borne_a_hundred_times() {
 
 #[test]
 fn small_frames_without_end_are_a_flood() {
-    for frame in [Frame::Unknown, Frame::Choke(true), Frame::Have(ChunkIndex(0))] {
+    for frame in [Frame::Unknown, Frame::Choke(true), Frame::Have(vec![ChunkIndex(0)])] {
         let mut alone = Alone::seed();
         alone.join(1, &Bitfield::empty(CHUNKS));
-        alone.frame(1, Frame::Have(ChunkIndex(0)));
+        alone.frame(1, Frame::Have(vec![ChunkIndex(0)]));
         for _ in 0..4_096 {
             assert_eq!(alone.frame(1, frame.clone()), []);
         }

@@ -4,10 +4,16 @@ use super::super::*;
 use super::alone::*;
 
 /// How long a new slot is kept for who does not ask.
-const SLOT_NEW_MS: u64 = 1_000;
+const SLOT_NEW_MS: u64 = 250;
 
 fn sends(number: u8, chunk: u32) -> Action {
     Action::SendBlock { peer: key(number), block: block(chunk) }
+}
+
+/// What a peer was told: whether it is choked.
+fn chokes(number: u8, actions: &[Action]) -> Vec<bool> {
+    let choked = |frame| if let Frame::Choke(choked) = frame { Some(choked) } else { None };
+    frames(number, actions).into_iter().filter_map(choked).collect()
 }
 
 /// Not a seed: that would offer chunks one by one.
@@ -21,12 +27,11 @@ fn few_slots() -> Alone {
 #[test]
 fn a_free_slot_is_given_at_once_and_passed_on_at_once() {
     let mut alone = few_slots();
-    assert_eq!(alone.join_interested(1), [send(1, Frame::Choke(false))]);
-    assert_eq!(alone.join_interested(2), [send(2, Frame::Choke(false))]);
-    assert_eq!(alone.join_interested(3), []);
     for number in [1, 2] {
+        assert_eq!(chokes(number, &alone.join_interested(number)), [false]);
         alone.frame(number, Frame::Request(block(0)));
     }
+    assert_eq!(chokes(3, &alone.join_interested(3)), []);
     // The next round is seconds away.
     alone.wait(1);
     let actions = alone.on(Event::Disconnected { peer: key(1) });
@@ -34,9 +39,20 @@ fn a_free_slot_is_given_at_once_and_passed_on_at_once() {
 }
 
 #[test]
+fn an_idle_uplink_keeps_nobody_waiting() {
+    let mut alone = few_slots();
+    for number in 1..=3 {
+        assert_eq!(chokes(number, &alone.join_interested(number)), [false]);
+    }
+}
+
+#[test]
 fn everybody_has_its_turn() {
     let mut alone = few_slots();
-    (1..=6).for_each(|number| drop(alone.join_interested(number)));
+    for number in 1..=6 {
+        alone.join_interested(number);
+        alone.frame(number, Frame::Request(block(0)));
+    }
     let mut served = std::collections::BTreeMap::<u8, usize>::new();
     for _ in 0..60 {
         let actions = alone.wait(5);
@@ -58,8 +74,9 @@ fn everybody_has_its_turn() {
 #[test]
 fn a_slot_nobody_asks_through_goes_to_who_waits() {
     let mut alone = few_slots();
-    (1..=3).for_each(|number| drop(alone.join_interested(number)));
+    (1..=2).for_each(|number| drop(alone.join_interested(number)));
     drop(alone.frame(2, Frame::Request(block(0))));
+    alone.join_interested(3);
     assert_eq!(alone.wait_ms(SLOT_NEW_MS - 1), []);
     let actions = alone.wait_ms(1);
     assert_eq!(frames(1, &actions), [Frame::Choke(true)]);
@@ -96,12 +113,15 @@ fn a_cancelled_request_is_not_served() {
 #[test]
 fn a_choke_drops_what_waits_and_later_requests_are_rejected() {
     let mut alone = few_slots();
-    (1..=3).for_each(|number| drop(alone.join_interested(number)));
     for number in [1, 2] {
+        alone.join_interested(number);
         (0..5).for_each(|chunk| drop(alone.frame(number, Frame::Request(block(chunk)))));
     }
+    alone.join_interested(3);
     let actions = alone.wait(15);
     let choked = (1..=2).find(|&n| frames(n, &actions).contains(&Frame::Choke(true))).unwrap();
+    let waited = [3, 4].map(|chunk| Frame::Reject(block(chunk)));
+    assert!(frames(choked, &actions).ends_with(&waited), "the driver has the first three");
     assert!(frames(3, &actions).contains(&Frame::Choke(false)));
     assert_eq!(alone.on(Event::BlockSent { peer: key(choked), block: block(0) }), []);
     let actions = alone.frame(choked, Frame::Request(block(4)));
@@ -142,7 +162,7 @@ fn every_peer_hears_of_a_stored_chunk_and_completion_is_told_once() {
     let stored = Event::ChunkStored { chunk: ChunkIndex(7), blocks: blocks.unwrap() };
     let actions = alone.on(stored.clone());
     for number in [1, 2] {
-        assert_eq!(frames(number, &actions)[0], Frame::Have(ChunkIndex(7)));
+        assert_eq!(frames(number, &actions)[0], Frame::Have(vec![ChunkIndex(7)]));
     }
     assert_eq!(actions.iter().filter(|&action| *action == Action::Completed).count(), 1);
     assert_eq!(alone.on(stored), []);

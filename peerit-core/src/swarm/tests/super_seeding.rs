@@ -5,8 +5,8 @@ use super::alone::*;
 
 /// The chunks a peer was told of one by one.
 fn offered(number: u8, actions: &[Action]) -> Vec<ChunkIndex> {
-    let chunk = |frame| if let Frame::Have(chunk) = frame { Some(chunk) } else { None };
-    frames(number, actions).into_iter().filter_map(chunk).collect()
+    let chunks = |frame| if let Frame::Have(chunks) = frame { chunks } else { Vec::new() };
+    frames(number, actions).into_iter().flat_map(chunks).collect()
 }
 
 fn request(chunk: ChunkIndex) -> Frame {
@@ -52,7 +52,7 @@ fn who_passes_nothing_on_waits_for_those_who_do() {
     }
     assert_eq!(asked, 4);
     // The other one got one of them: that place is free again, and there is one more.
-    let actions = seed.frame(2, Frame::Have(offers[0][0]));
+    let actions = seed.frame(2, Frame::Have(vec![offers[0][0]]));
     assert_eq!(offered(1, &actions).len(), 2);
 }
 
