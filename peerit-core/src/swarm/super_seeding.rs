@@ -93,7 +93,7 @@ impl Swarm {
     pub(super) fn offer_chunks(&mut self) {
         self.offer = false;
         while let Some(key) = self.next_offered() {
-            let Some(chunk) = self.next_fresh() else { return self.end_super_seeding() };
+            let Some(chunk) = self.next_fresh() else { return self.end_super_seeding_when_asked() };
             self.super_seeding.offered.insert(chunk, key);
             if let Some(peer) = self.peers.get_mut(key) {
                 peer.trust.pending += 1;
@@ -139,6 +139,17 @@ impl Swarm {
             }
         }
         None
+    }
+
+    /// Every chunk was offered. As long as some are not on their way to those they were offered to, others
+    /// would only ask for the same ones; unless nobody asks at all.
+    fn end_super_seeding_when_asked(&mut self) {
+        let expects = |peer: &Peer| {
+            peer.uploads.has_waiting() || peer.offers.as_ref().is_some_and(Offers::has_unasked)
+        };
+        if self.uplink_is_idle() || !self.served().any(|(_, peer)| expects(peer)) {
+            self.end_super_seeding();
+        }
     }
 
     fn end_super_seeding(&mut self) {
