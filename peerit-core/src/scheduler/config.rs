@@ -64,7 +64,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             partial_bytes_max: 64 << 20,
-            queue_target: Duration::from_millis(250),
+            queue_target: Duration::from_millis(100),
             pipeline_first_blocks: 1,
             pipeline_bytes_max: 16 << 20,
             requests_max: 512,

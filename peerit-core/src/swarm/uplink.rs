@@ -18,8 +18,10 @@ use crate::id::PeerKey;
 use crate::time::Timestamp;
 
 /// Blocks with the driver shall last for so long: the time to read the next one from a disk, and
-/// for the driver to learn that one is sent. At least one is there, on slow uplinks just one.
-const AHEAD: Duration = Duration::from_millis(20);
+/// for the driver to learn that one is sent.
+const AHEAD: Duration = Duration::from_millis(50);
+/// The driver has at least so many blocks, also when they go slowly.
+const BLOCKS_AHEAD_MIN: u64 = 2;
 /// A slot that nothing was asked through for so long is given to another who waits: who has something
 /// to ask for asks before the last block is sent.
 const SLOT_UNUSED: Duration = Duration::from_millis(100);
@@ -80,10 +82,10 @@ impl Swarm {
         Some(())
     }
 
-    /// Whether the driver could use another block: one is always there, more when they go fast.
+    /// Whether the driver could use another block: two are always there, more when they go fast.
     fn uplink_has_room(&self) -> bool {
         let ahead = self.uploaded.lately(self.now) * u64::try_from(AHEAD.as_millis()).unwrap_or(0);
-        let least = u64::from(self.layout.block_length());
+        let least = BLOCKS_AHEAD_MIN * u64::from(self.layout.block_length());
         let counted = self.sending().filter(|&(_, since)| self.now - since < HELD_UP_AFTER);
         counted.map(|(length, _)| u64::from(length)).sum::<u64>() < least.max(ahead / 1_000)
     }
