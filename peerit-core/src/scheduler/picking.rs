@@ -1,5 +1,6 @@
 //! What a peer is asked for next.
 
+use super::peer::Peer;
 use super::requests::Request;
 use super::{Action, Scheduler};
 use crate::id::{ChunkIndex, PeerKey};
@@ -51,12 +52,23 @@ impl Scheduler {
     }
 
     fn has_room(&self, key: PeerKey) -> bool {
-        !self.paused
-            && self.peers.get(&key).is_some_and(|peer| {
-                !peer.choking
-                    && peer.outstanding < self.config.requests_max
-                    && peer.pipeline.has_room(self.now, peer.outstanding_bytes, &self.config)
-            })
+        let Some(peer) = self.peers.get(&key).filter(|peer| !peer.choking && !self.paused) else {
+            return false;
+        };
+        let in_pipeline = peer.pipeline.has_room(self.now, peer.outstanding_bytes, &self.config);
+        peer.outstanding < self.config.requests_max && (in_pipeline || self.may_queue(peer))
+    }
+
+    /// Whether to ask a peer for one block more than its pipeline takes: it has only what nobody else has,
+    /// as a seed that offers chunks one by one. Nothing is lost by waiting in its queue, and its uplink
+    /// must not wait for our request.
+    fn may_queue(&self, peer: &Peer) -> bool {
+        let only_there = || {
+            let few = (0..self.config.rarity_sample).map_while(|rank| peer.wanted.nth(rank));
+            few.into_iter().all(|chunk| self.availability(chunk) == 1)
+        };
+        let begun = peer.outstanding == 1 && !peer.pipeline.is_snubbed();
+        begun && peer.wanted.count() > 0 && only_there()
     }
 
     /// The order of the policy: finish what the peer has begun, help with what others have begun,

@@ -19,9 +19,9 @@ use crate::time::Timestamp;
 
 /// Blocks with the driver shall last for so long: the time to read the next one from a disk, and
 /// for the driver to learn that one is sent.
-const AHEAD: Duration = Duration::from_millis(50);
-/// The driver has at least so many blocks, also when they go slowly.
-const BLOCKS_AHEAD_MIN: u64 = 2;
+const AHEAD: Duration = Duration::from_millis(20);
+/// Most blocks that are there whatever the rate was: one has to begin.
+const BLOCKS_AHEAD_MAX: u32 = 4;
 /// A slot that nothing was asked through for so long is given to another who waits: who has something
 /// to ask for asks before the last block is sent.
 const SLOT_UNUSED: Duration = Duration::from_millis(100);
@@ -82,12 +82,16 @@ impl Swarm {
         Some(())
     }
 
-    /// Whether the driver could use another block: two are always there, more when they go fast.
+    /// Whether the driver could use another block: one is always there, more when they go fast.
     fn uplink_has_room(&self) -> bool {
-        let ahead = self.uploaded.lately(self.now) * u64::try_from(AHEAD.as_millis()).unwrap_or(0);
-        let least = BLOCKS_AHEAD_MIN * u64::from(self.layout.block_length());
+        let by_rate =
+            self.uploaded.lately(self.now) * u64::try_from(AHEAD.as_millis()).unwrap_or(0);
+        let by_time = AHEAD.as_millis() / self.block_time.as_millis().max(1);
+        let blocks =
+            1 + u32::try_from(by_time).map_or(BLOCKS_AHEAD_MAX, |n| n.min(BLOCKS_AHEAD_MAX - 1));
+        let least = u64::from(blocks) * u64::from(self.layout.block_length());
         let counted = self.sending().filter(|&(_, since)| self.now - since < HELD_UP_AFTER);
-        counted.map(|(length, _)| u64::from(length)).sum::<u64>() < least.max(ahead / 1_000)
+        counted.map(|(length, _)| u64::from(length)).sum::<u64>() < least.max(by_rate / 1_000)
     }
 
     /// Whether nothing is on its way and nothing waits.
