@@ -234,6 +234,7 @@ impl Swarm {
             self.serve_at,
             self.fill_at,
             self.news.due_at,
+            self.super_seeding.ends_at,
         ];
         own.into_iter().flatten().chain(self.scheduler.poll_timeout()).min()
     }
@@ -256,6 +257,9 @@ impl Swarm {
         }
         if self.fill_slots || due(self.fill_at, self.now) {
             self.fill_free_slots();
+        }
+        if due(self.super_seeding.ends_at, self.now) {
+            self.end_super_seeding();
         }
         if self.offer {
             self.offer_chunks();

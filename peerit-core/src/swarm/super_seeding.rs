@@ -6,18 +6,23 @@
 //! the next ones (see [`Trust`]). When every chunk has been offered all peers are told of all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::Swarm;
 use super::peers::Peer;
 use crate::id::{ChunkIndex, PeerKey};
 use crate::layout::Layout;
 use crate::rng::Rng;
+use crate::time::Timestamp;
 use crate::wire::Frame;
 
 /// Least number of chunks offered to a peer and not asked for yet: one to ask for, one on its way.
 const AHEAD_MIN: u64 = 2;
 /// New chunks a peer gets before it has passed one on.
 const TRUST_FIRST: u32 = 4;
+/// How long the last offers are kept for those they were made to: who has not asked by then is slow, or gone
+/// without a word.
+const LAST_OFFERS_KEPT: Duration = Duration::from_secs(2);
 
 /// What a seed has offered for the first time, and to whom.
 #[derive(Debug, Default)]
@@ -25,6 +30,8 @@ pub(super) struct SuperSeeding {
     stage: Stage,
     /// Chunks of which only the one they were offered to has been heard.
     offered: BTreeMap<ChunkIndex, PeerKey>,
+    /// When all are told of all chunks at the latest, once every chunk was offered.
+    pub(super) ends_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -147,13 +154,16 @@ impl Swarm {
         let expects = |peer: &Peer| {
             peer.uploads.has_waiting() || peer.offers.as_ref().is_some_and(Offers::has_unasked)
         };
+        self.super_seeding.ends_at.get_or_insert(self.now + LAST_OFFERS_KEPT);
         if self.uplink_is_idle() || !self.served().any(|(_, peer)| expects(peer)) {
             self.end_super_seeding();
         }
     }
 
-    fn end_super_seeding(&mut self) {
+    /// Tells everybody of all chunks.
+    pub(super) fn end_super_seeding(&mut self) {
         self.super_seeding.stage = Stage::Over;
+        self.super_seeding.ends_at = None;
         let partly = self.peers.iter().filter(|(_, peer)| peer.offers.is_some());
         for key in partly.map(|(key, _)| key).collect::<Vec<_>>() {
             self.tell_all_chunks(key);
@@ -188,7 +198,7 @@ impl Swarm {
 
     /// A peer is gone: what only it was offered is offered again.
     pub(super) fn take_back_offers(&mut self, key: PeerKey) {
-        let SuperSeeding { stage, offered } = &mut self.super_seeding;
+        let SuperSeeding { stage, offered, ends_at } = &mut self.super_seeding;
         offered.retain(|&chunk, holder| {
             let held = *holder == key;
             if let (true, Stage::Offering(fresh)) = (held, &mut *stage) {
@@ -198,6 +208,7 @@ impl Swarm {
         });
         if self.peers.len() == 0 {
             *stage = Stage::Waiting;
+            *ends_at = None;
         }
         self.offer = true;
     }

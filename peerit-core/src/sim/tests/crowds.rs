@@ -69,3 +69,18 @@ fn the_same_seed_gives_the_same_run_and_another_one_another() {
 fn without_leeches_there_is_nothing_to_wait_for() {
     assert_eq!(run(crowd(1, 0, 1)).finished, Duration::ZERO);
 }
+
+/// A schedule that has become worse shows here: 1.04 as measured, the rest is for other seeds.
+#[test]
+fn a_few_finish_close_to_the_bound() {
+    let links = [(20, 20), (10, 40), (100, 10)];
+    for (seed_up, up) in links {
+        let mut scenario = crowd(40, 8, 24);
+        scenario.peers[0].link = Link::mbit(seed_up, 100);
+        scenario.peers[1..].iter_mut().for_each(|peer| peer.link = Link::mbit(up, 100));
+        let report = run(scenario);
+        assert!(report.ratio < 1.1, "{seed_up}/{up}: {}", report.ratio);
+        let duplicates = report.duplicate_bytes as f64 / report.payload_bytes as f64;
+        assert!(duplicates < 0.01, "{seed_up}/{up}: {duplicates}");
+    }
+}

@@ -13,11 +13,26 @@ fn a_fifth_vanishes_and_the_rest_finishes() {
     assert!(!report.peers[3].stayed && !report.peers[6].stayed);
 }
 
+/// What only it was offered must come from the seed once more, long before its silence is noticed.
 #[test]
-fn a_seed_that_has_given_two_copies_is_not_needed() {
-    let mut scenario = crowd(9, 8, 8);
-    scenario.peers[0].fate.push((When::Uploaded(2 * (8 << 20)), Fate::Leave));
-    assert_eq!(run(scenario).complete_count(), 8);
+fn who_vanishes_with_offers_of_the_seed_holds_nobody_up() {
+    let mut scenario = crowd(16, 6, 8);
+    for peer in &mut scenario.peers[1..=3] {
+        peer.fate.push((When::At(Duration::from_millis(1_500)), Fate::Crash));
+    }
+    let report = run(scenario);
+    assert_eq!(report.complete_count(), 3);
+    assert!(report.finished < seconds(20), "{:?}", report.finished);
+}
+
+#[test]
+fn a_seed_that_has_given_one_copy_and_a_little_is_not_needed() {
+    for seed in 30..34 {
+        let mut scenario = crowd(seed, 8, 8);
+        let given = When::Uploaded((8 << 20) * 105 / 100);
+        scenario.peers[0].fate.push((given, Fate::Leave));
+        assert_eq!(run(scenario).complete_count(), 8);
+    }
 }
 
 #[test]
