@@ -23,7 +23,8 @@
 //! | `HasChunks`, `PeerLeft` | O(n log n); the availability part is O(1) for a seed |
 //! | `HasChunk` | O(log n) |
 //! | `BlockArrived` | O(log r) |
-//! | `Choked`, a deadline | O(log r) for each request of the peer |
+//! | `Choked` | O(begun chunks) |
+//! | a deadline | O(log r) for each request of the peer |
 //! | `ChunkStored`, `ChunkLost` | O(p log n) |
 //!
 //! A block that returns to the pool wakes the peers that had nothing to do, one decision each; a

@@ -80,6 +80,10 @@ impl Scheduler {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         peer.choking = true;
         self.idle.remove(&key);
+        // A choking peer may never send the rest: what nobody else may send is begun anew.
+        for chunk in self.partials.exclusive_to(key) {
+            self.abandon(chunk);
+        }
     }
 
     pub(super) fn pause(&mut self) {

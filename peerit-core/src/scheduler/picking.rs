@@ -67,7 +67,8 @@ impl Scheduler {
             let few = (0..self.config.rarity_sample).map_while(|rank| peer.wanted.nth(rank));
             few.into_iter().all(|chunk| self.availability(chunk) == 1)
         };
-        let begun = peer.outstanding == 1 && !peer.pipeline.is_snubbed();
+        let measures = peer.pipeline.round_trip_expired(self.now, &self.config);
+        let begun = peer.outstanding == 1 && !peer.pipeline.is_snubbed() && !measures;
         begun && peer.wanted.count() > 0 && only_there()
     }
 

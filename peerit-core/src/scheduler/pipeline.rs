@@ -14,7 +14,8 @@ const INTERVAL_MIN: Duration = Duration::from_millis(1);
 /// The pipeline of one peer: its depth follows the bandwidth-delay product.
 ///
 /// Depth = delivery rate x (least round trip + queue), where the queue is [`Config::queue_target`] or
-/// another round trip: without that a long path with one block in flight would stay at one. Each
+/// another round trip: without that a long path with one block in flight would stay at one; rounded to
+/// whole blocks. Each
 /// delivered block may deepen it by its own length, so from [`Config::pipeline_first_blocks`] on it at
 /// most doubles a round trip, as in slow start (RFC 5681, section 3.1).
 ///
@@ -163,7 +164,8 @@ impl Pipeline {
         }
     }
 
-    fn round_trip_expired(&self, now: Timestamp, config: &Config) -> bool {
+    /// Whether the least round trip has to be measured anew, with nothing else in flight.
+    pub(super) fn round_trip_expired(&self, now: Timestamp, config: &Config) -> bool {
         self.round_trip.is_some_and(|known| now - known.seen_at > config.round_trip_expiry)
     }
 

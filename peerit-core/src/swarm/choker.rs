@@ -81,6 +81,8 @@ pub(super) struct Room {
 /// The rules; they keep no state but their limits.
 #[derive(Clone, Debug)]
 pub(super) struct Choker {
+    /// Slots when the uplink is fast, and how many of them are given in turns.
+    most: usize,
     optimistic: usize,
 }
 
@@ -93,7 +95,7 @@ struct Given {
 
 impl Choker {
     pub(super) fn new(config: &Config) -> Self {
-        Self { optimistic: config.optimistic_slots }
+        Self { most: config.upload_slots, optimistic: config.optimistic_slots }
     }
 
     /// Fills free slots; nobody who wants something loses one, but for extra ones when the uplink is
@@ -105,6 +107,9 @@ impl Choker {
         rng: &mut Rng,
     ) -> BTreeMap<PeerKey, Slot> {
         let mut given = Given::none(room.slots + room.extra);
+        given.keep(candidates, |candidate| {
+            candidate.is_eager() && candidate.slot == Some(Slot::Reciprocal)
+        });
         given.keep(candidates, |candidate| candidate.is_eager() && candidate.asks);
         given.keep(candidates, Candidate::is_eager);
         given.give_turns(now, candidates, room.extra > 0, rng);
@@ -116,17 +121,17 @@ impl Choker {
     pub(super) fn round(
         &self,
         now: Timestamp,
-        slots: usize,
+        room: Room,
         we_seed: bool,
         candidates: &[Candidate],
         rng: &mut Rng,
     ) -> BTreeMap<PeerKey, Slot> {
-        let mut given = Given::none(slots);
+        let mut given = Given::none(room.slots + room.extra);
         if !we_seed {
             let giving = |candidate: &&Candidate| candidate.lacks > 0 && candidate.gives > 0;
             let mut best: Vec<_> = candidates.iter().filter(giving).collect();
             best.sort_by_key(|candidate| std::cmp::Reverse(candidate.gives));
-            for candidate in best.into_iter().take(slots.saturating_sub(self.optimistic)) {
+            for candidate in best.into_iter().take(self.reciprocal(room.slots)) {
                 given.give(candidate.peer, Slot::Reciprocal);
             }
         }
@@ -136,6 +141,11 @@ impl Choker {
         });
         given.give_turns(now, candidates, false, rng);
         given.slots
+    }
+
+    /// How many of so many slots are for those who give: the same part as of all.
+    fn reciprocal(&self, slots: usize) -> usize {
+        slots - (slots * self.optimistic).div_ceil(self.most).min(slots)
     }
 }
 

@@ -49,8 +49,8 @@ impl Swarm {
         }
     }
 
-    /// A chunk is verified and stored: everybody is told. Those who have it too, because they follow
-    /// how far we are, and a seed must learn that we became one.
+    /// A chunk is verified and stored: everybody is told, now or soon. Those who have it too, because they
+    /// follow how far we are, and a seed must learn that we became one.
     pub(super) fn chunk_stored(&mut self, chunk: ChunkIndex, blocks: &[Bytes]) {
         let Some(sources) = self.checking.remove(&chunk) else { return };
         self.tell(scheduler::Event::ChunkStored { chunk });

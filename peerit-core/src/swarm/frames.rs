@@ -62,6 +62,7 @@ impl Swarm {
     fn traded(&mut self, key: PeerKey, frame: Frame) -> Result<(), Misbehaviour> {
         match frame {
             Frame::Bitfield(bits) => self.chunks_told(key, &bits),
+            Frame::Have(chunks) if chunks.is_empty() => self.signalled(key),
             Frame::Have(chunks) => {
                 chunks.into_iter().try_for_each(|chunk| self.chunk_told(key, chunk))
             }

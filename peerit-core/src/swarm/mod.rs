@@ -5,7 +5,7 @@
 //!
 //! Where to look: `connections` (dials, one connection per peer, pause), `address_book`, `frames` (what
 //! a peer may say when), `serving` with `choker` and `uploads` (tit for tat),
-//! `uplink` (which request goes out next), `super_seeding` (a seed's first copies), `chunks` with `blame`
+//! `uplink` (which request goes out next), `telling` (who hears of a chunk, and when), `super_seeding` (a seed's first copies), `chunks` with `blame`
 //! (verification and liars), `exchange` (peers tell of peers), `upkeep` (silence, keep-alive),
 //! `report` (what people see). Nothing in here grows without a bound; each is named where it is kept.
 
@@ -56,8 +56,8 @@ use blame::Source;
 /// [`Swarm::poll`] until it returns `None`, then [`Swarm::poll_timeout`] to learn how long it may wait
 /// for the next event.
 ///
-/// Memory: a peer costs about 27 KiB at most besides what the scheduler keeps (its queue of requests
-/// is 24 KiB of it), an address 120 bytes; see the constants beside each table. Actions that are not
+/// Memory: a peer costs about 35 KiB at most besides what the scheduler keeps (its queue of requests
+/// is 32 KiB of it), an address 120 bytes, a chunk 4 bytes; see the constants beside each table. Actions that are not
 /// polled pile up.
 #[derive(Debug)]
 pub struct Swarm {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::allowance::Allowance;
 use super::blame::Source;
@@ -9,6 +10,7 @@ use super::choker::Slot;
 use super::exchange::Exchange;
 use super::rate::Rate;
 use super::super_seeding::{Offers, Trust};
+use super::uplink::SLOT_NEW;
 use super::uploads::Uploads;
 use super::{Direction, Path};
 use crate::id::{PeerId, PeerKey};
@@ -71,11 +73,13 @@ pub(super) struct Peer {
     pub(super) snubbed: bool,
     /// Why we serve it; none: it is choked.
     pub(super) slot: Option<Slot>,
-    /// Since when it waits for a slot.
+    /// Since when it has no slot.
     pub(super) waiting_since: Timestamp,
     pub(super) uploads: Uploads,
     /// Whether anything was asked through the slot it has.
     pub(super) slot_used: bool,
+    /// How long a slot is kept for it that it has not used yet.
+    pub(super) slot_kept: Duration,
     /// When something was last asked of us or sent to it, or it got its slot.
     pub(super) served_at: Timestamp,
     /// How far it was told of what we have stored, see [`super::telling::News`].
@@ -114,6 +118,7 @@ impl Peer {
             waiting_since: now,
             uploads: Uploads::default(),
             slot_used: false,
+            slot_kept: SLOT_NEW,
             served_at: now,
             told: 0,
             offers: None,

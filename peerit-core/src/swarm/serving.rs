@@ -61,7 +61,9 @@ impl Swarm {
             self.serving.remove(&key);
         }
         self.uploaded.add(now, block.length.into());
-        self.note_block_time(now - since);
+        if block.length == self.layout.block_length() {
+            self.note_block_time(now - since);
+        }
         self.serve();
         if self.uplink_is_idle() {
             self.offer = true;
@@ -83,9 +85,12 @@ impl Swarm {
     pub(super) fn fill_free_slots(&mut self) {
         self.fill_slots = false;
         let candidates = self.candidates(|_| 0);
-        let room = Room { slots: self.slot_count(), extra: self.extra_slots() };
-        let slots = Choker::fill(self.now, room, &candidates, &mut self.rng);
+        let slots = Choker::fill(self.now, self.room(), &candidates, &mut self.rng);
         self.give(&candidates, &slots);
+    }
+
+    fn room(&self) -> Room {
+        Room { slots: self.slot_count(), extra: self.extra_slots() }
     }
 
     /// Gives all slots anew.
@@ -94,8 +99,10 @@ impl Swarm {
         let gives =
             |peer: &Peer| if peer.snubbed { 0 } else { peer.downloaded.per_second(self.now) };
         let candidates = self.candidates(gives);
-        let (we_seed, count) = (self.is_complete(), self.slot_count());
-        let slots = self.choker.round(self.now, count, we_seed, &candidates, &mut self.rng);
+        // Who got an extra slot and asks through it has a turn; the others give it back.
+        let room = Room { extra: 0, ..self.room() };
+        let we_seed = self.is_complete();
+        let slots = self.choker.round(self.now, room, we_seed, &candidates, &mut self.rng);
         self.give(&candidates, &slots);
     }
 
@@ -121,7 +128,10 @@ impl Swarm {
     /// Makes `slots` so, and tells the peers whose slot came or went. Rounds go on while somebody
     /// waits.
     fn give(&mut self, candidates: &[Candidate], slots: &BTreeMap<PeerKey, Slot>) {
-        self.somebody_waits = false;
+        if !std::mem::take(&mut self.somebody_waits) {
+            // The first one that waits does so for a whole round.
+            self.rounds_from = self.now;
+        }
         for candidate in candidates {
             let slot = slots.get(&candidate.peer).copied();
             self.somebody_waits |= candidate.lacks > 0 && slot.is_none();
@@ -146,7 +156,7 @@ impl Swarm {
             return;
         }
         peer.served_at = now;
-        peer.slot_used = false;
+        let used = std::mem::replace(&mut peer.slot_used, false);
         self.offer = true;
         if slot.is_some() {
             self.serving.insert(key);
@@ -154,6 +164,9 @@ impl Swarm {
             return self.send(key, Frame::Choke(false));
         }
         peer.waiting_since = now;
+        if !used {
+            peer.missed_slot();
+        }
         let dropped = peer.uploads.drop_waiting();
         if peer.uploads.is_idle() {
             self.serving.remove(&key);

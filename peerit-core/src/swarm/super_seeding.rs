@@ -86,10 +86,13 @@ impl SuperSeeding {
 impl Swarm {
     /// Tells a peer that takes part what we have; as a seed perhaps not all at once.
     pub(super) fn tell_chunks(&mut self, key: PeerKey) {
+        let told = self.news.count();
         let Some(peer) = self.peers.get_mut(key) else { return };
         let offers = self.scheduler.is_complete() && !peer.complete;
         if offers && self.super_seeding.begin(self.layout, &mut self.rng) {
             peer.offers = Some(Offers::default());
+            // Of what was stored before it hears by offers alone.
+            peer.told = told;
             self.offer = true;
         } else {
             self.tell_all_chunks(key);
@@ -149,13 +152,13 @@ impl Swarm {
     }
 
     /// Every chunk was offered. As long as some are not on their way to those they were offered to, others
-    /// would only ask for the same ones; unless nobody asks at all.
+    /// would only ask for the same ones.
     fn end_super_seeding_when_asked(&mut self) {
         let expects = |peer: &Peer| {
-            peer.uploads.has_waiting() || peer.offers.as_ref().is_some_and(Offers::has_unasked)
+            peer.uploads.waits() || peer.offers.as_ref().is_some_and(Offers::has_unasked)
         };
         self.super_seeding.ends_at.get_or_insert(self.now + LAST_OFFERS_KEPT);
-        if self.uplink_is_idle() || !self.served().any(|(_, peer)| expects(peer)) {
+        if !self.served().any(|(_, peer)| expects(peer)) {
             self.end_super_seeding();
         }
     }
@@ -208,6 +211,8 @@ impl Swarm {
         });
         if self.peers.len() == 0 {
             *stage = Stage::Waiting;
+        }
+        if !matches!(stage, Stage::Offering(fresh) if fresh.is_empty()) {
             *ends_at = None;
         }
         self.offer = true;

@@ -28,10 +28,17 @@ pub(super) struct News {
     pub(super) due_at: Option<Timestamp>,
 }
 
+impl News {
+    /// How many chunks were stored.
+    pub(super) fn count(&self) -> usize {
+        self.stored.len()
+    }
+}
+
 impl Swarm {
     /// Tells a peer of all chunks, in its first and only bitfield.
     pub(super) fn tell_all_chunks(&mut self, key: PeerKey) {
-        let told = self.news.stored.len();
+        let told = self.news.count();
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.offers = None;
         peer.told = told;
@@ -60,7 +67,7 @@ impl Swarm {
 
     /// Tells a peer what it has not heard of.
     pub(super) fn tell_news(&mut self, key: PeerKey) {
-        let stored = self.news.stored.len();
+        let stored = self.news.count();
         let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.trades()) else { return };
         let told = std::mem::replace(&mut peer.told, stored);
         for from in (told..stored).step_by(HAVE_MAX) {

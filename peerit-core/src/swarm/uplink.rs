@@ -21,12 +21,14 @@ use crate::time::Timestamp;
 /// for the driver to learn that one is sent.
 const AHEAD: Duration = Duration::from_millis(20);
 /// Most blocks that are there whatever the rate was: one has to begin.
-const BLOCKS_AHEAD_MAX: u32 = 4;
+const BLOCKS_AHEAD_MAX: u64 = 4;
 /// A slot that nothing was asked through for so long is given to another who waits: who has something
 /// to ask for asks before the last block is sent.
 const SLOT_UNUSED: Duration = Duration::from_millis(100);
-/// The same for a slot just given: our word and the answer take a round trip.
-const SLOT_NEW: Duration = Duration::from_millis(250);
+/// The same for a slot just given: our word and the answer take a round trip, and may wait behind blocks.
+/// Each time that it was too short for a peer it doubles for it, up to the most.
+pub(super) const SLOT_NEW: Duration = Duration::from_millis(250);
+const SLOT_NEW_MAX: Duration = Duration::from_secs(2);
 /// With one request through each slot the last of them waits about so long at most: what waits here
 /// can come from nobody else, and after 5 s peers give us up.
 const WAIT_MAX: Duration = Duration::from_secs(2);
@@ -45,8 +47,13 @@ impl Peer {
     pub(super) fn idle_from(&self) -> Option<Timestamp> {
         let offered = self.offers.as_ref().is_some_and(Offers::has_unasked);
         let unused = self.slot.is_some() && self.uploads.is_idle() && !offered;
-        let kept = if self.slot_used { SLOT_UNUSED } else { SLOT_NEW };
+        let kept = if self.slot_used { SLOT_UNUSED } else { self.slot_kept };
         unused.then(|| self.served_at + kept)
+    }
+
+    /// It lost a slot that it had not used: it may be far away.
+    pub(super) fn missed_slot(&mut self) {
+        self.slot_kept = (self.slot_kept * 2).min(SLOT_NEW_MAX);
     }
 
     /// Whether its slot counts as unused.
@@ -84,14 +91,13 @@ impl Swarm {
 
     /// Whether the driver could use another block: one is always there, more when they go fast.
     fn uplink_has_room(&self) -> bool {
-        let by_rate =
-            self.uploaded.lately(self.now) * u64::try_from(AHEAD.as_millis()).unwrap_or(0);
-        let by_time = AHEAD.as_millis() / self.block_time.as_millis().max(1);
-        let blocks =
-            1 + u32::try_from(by_time).map_or(BLOCKS_AHEAD_MAX, |n| n.min(BLOCKS_AHEAD_MAX - 1));
-        let least = u64::from(blocks) * u64::from(self.layout.block_length());
+        let ahead = u64::try_from(AHEAD.as_millis()).unwrap_or(0);
+        let by_rate = self.uploaded.lately(self.now) * ahead / 1_000;
+        let in_time = AHEAD.as_millis() / self.block_time.as_millis().max(1);
+        let blocks = u64::try_from(1 + in_time).unwrap_or(u64::MAX).min(BLOCKS_AHEAD_MAX);
+        let least = blocks * u64::from(self.layout.block_length());
         let counted = self.sending().filter(|&(_, since)| self.now - since < HELD_UP_AFTER);
-        counted.map(|(length, _)| u64::from(length)).sum::<u64>() < least.max(by_rate / 1_000)
+        counted.map(|(length, _)| u64::from(length)).sum::<u64>() < least.max(by_rate)
     }
 
     /// Whether nothing is on its way and nothing waits.
@@ -99,7 +105,8 @@ impl Swarm {
         self.served().all(|(_, peer)| peer.uploads.is_idle())
     }
 
-    /// Learns what a block takes: the least of late, as peers may hold some up.
+    /// Learns what a whole block takes: the least of late, as peers may hold some up. It begins with
+    /// nothing and grows slowly, so that the first blocks of many peers go out together.
     pub(super) fn note_block_time(&mut self, took: Duration) {
         let grown = self.block_time + self.block_time / 8 + Duration::from_millis(1);
         self.block_time = took.min(grown);
@@ -128,7 +135,7 @@ impl Swarm {
 
     /// When the next block stops to count, if that lets another one go.
     fn next_held_up(&self) -> Option<Timestamp> {
-        self.served().find(|(_, peer)| peer.uploads.has_waiting())?;
+        self.served().find(|(_, peer)| peer.uploads.could_hand())?;
         let due = self.sending().map(|(_, since)| since + HELD_UP_AFTER);
         due.filter(|&due| due > self.now).min()
     }

@@ -8,7 +8,7 @@ use crate::layout::Block;
 use crate::time::Timestamp;
 
 /// Most requests of a peer that wait. Twice what our own scheduler asks of one peer, because requests
-/// sent before a choke can arrive after the next unchoke. At 24 bytes each, 24 KiB a peer; what they
+/// sent before a choke can arrive after the next unchoke. At 32 bytes each, 32 KiB a peer; what they
 /// ask for takes no memory before it is handed to the driver.
 pub(super) const REQUESTS_MAX: usize = 1_024;
 /// Most blocks of a peer with the driver at a time: one being read, one being sent, one between. At
@@ -65,7 +65,12 @@ impl Uploads {
     }
 
     /// Whether a request waits that the driver has not been given.
-    pub(super) fn has_waiting(&self) -> bool {
+    pub(super) fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The same, and the driver has not enough of this peer yet.
+    pub(super) fn could_hand(&self) -> bool {
         self.sending.len() < BLOCKS_SENDING_MAX && !self.waiting.is_empty()
     }
 

@@ -54,6 +54,8 @@ fn check_peer(scheduler: &Scheduler, key: PeerKey, context: &str) {
         "{context}"
     );
     assert!(asked.is_empty() || !scheduler.paused, "{context}: {key:?} is asked while paused");
+    let lacks = scheduler.have.iter().filter(|&chunk| !peer.has.contains(chunk)).count();
+    assert_eq!(peer.lacks as usize, lacks, "{context}");
     let missing = peer.has.iter().filter(|&chunk| !scheduler.have.contains(chunk)).count();
     assert_eq!(peer.missing as usize, missing, "{context}: {key:?}");
     assert_eq!(peer.interested, missing > 0, "{context}: {key:?}");

@@ -55,6 +55,17 @@ fn a_source_that_chokes_is_replaced_and_all_is_fetched_anew() {
 }
 
 #[test]
+fn a_source_that_chokes_with_its_last_block_on_the_way_is_replaced() {
+    let mut driver = lost_once();
+    let peer = source(&driver);
+    driver.tell(Event::Choked { peer });
+    for block in driver.asked_of(peer) {
+        driver.arrive(peer, block);
+    }
+    assert_ne!(source(&driver), peer);
+}
+
+#[test]
 fn late_blocks_of_another_peer_are_not_mixed_in() {
     let mut driver = lost_once();
     let peer = source(&driver);
