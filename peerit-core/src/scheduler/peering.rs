@@ -59,11 +59,8 @@ impl Scheduler {
         if self.rarity.contains(chunk) {
             peer.wanted.insert(chunk);
         }
-        let serves = !peer.choking;
         self.update_interest(key);
-        if serves {
-            self.look_at(key);
-        }
+        self.look_at(key);
     }
 
     pub(super) fn unchoked(&mut self, key: PeerKey) {

@@ -8,10 +8,10 @@ use crate::layout::Block;
 use crate::rng::Rng;
 
 impl Scheduler {
-    /// Puts a peer into the queue of those that are asked for more.
+    /// Puts a peer that serves us into the queue of those that are asked for more.
     pub(super) fn look_at(&mut self, key: PeerKey) {
         self.idle.remove(&key);
-        if let Some(peer) = self.peers.get_mut(&key).filter(|peer| !peer.queued) {
+        if let Some(peer) = self.peers.get_mut(&key).filter(|peer| !peer.queued && !peer.choking) {
             peer.queued = true;
             let snubbed = peer.pipeline.is_snubbed();
             let queue = if snubbed { &mut self.ready_last } else { &mut self.ready };

@@ -121,17 +121,17 @@ impl Choker {
     pub(super) fn round(
         &self,
         now: Timestamp,
-        room: Room,
+        slots: usize,
         we_seed: bool,
         candidates: &[Candidate],
         rng: &mut Rng,
     ) -> BTreeMap<PeerKey, Slot> {
-        let mut given = Given::none(room.slots + room.extra);
+        let mut given = Given::none(slots);
         if !we_seed {
             let giving = |candidate: &&Candidate| candidate.lacks > 0 && candidate.gives > 0;
             let mut best: Vec<_> = candidates.iter().filter(giving).collect();
             best.sort_by_key(|candidate| std::cmp::Reverse(candidate.gives));
-            for candidate in best.into_iter().take(self.reciprocal(room.slots)) {
+            for candidate in best.into_iter().take(self.reciprocal(slots)) {
                 given.give(candidate.peer, Slot::Reciprocal);
             }
         }

@@ -74,10 +74,10 @@ impl Swarm {
 
     /// Somebody may want a slot who did not: it gets one that is free, or waits.
     pub(super) fn note_wish(&mut self) {
-        let holds = |(key, peer): &(PeerKey, &Peer)| {
-            peer.slot.is_some() && !peer.is_idle(self.now) && self.scheduler.lacks(*key) > 0
+        let uses = |(key, peer): &(PeerKey, &Peer)| {
+            !peer.is_idle(self.now) && self.scheduler.lacks(*key) > 0
         };
-        let free = self.served().filter(holds).count() < self.slot_count();
+        let free = self.slot_holders().filter(uses).count() < self.slot_count();
         self.fill_slots |= free || !self.somebody_waits;
     }
 
@@ -85,12 +85,9 @@ impl Swarm {
     pub(super) fn fill_free_slots(&mut self) {
         self.fill_slots = false;
         let candidates = self.candidates(|_| 0);
-        let slots = Choker::fill(self.now, self.room(), &candidates, &mut self.rng);
+        let room = Room { slots: self.slot_count(), extra: self.extra_slots() };
+        let slots = Choker::fill(self.now, room, &candidates, &mut self.rng);
         self.give(&candidates, &slots);
-    }
-
-    fn room(&self) -> Room {
-        Room { slots: self.slot_count(), extra: self.extra_slots() }
     }
 
     /// Gives all slots anew.
@@ -99,10 +96,9 @@ impl Swarm {
         let gives =
             |peer: &Peer| if peer.snubbed { 0 } else { peer.downloaded.per_second(self.now) };
         let candidates = self.candidates(gives);
-        // Who got an extra slot and asks through it has a turn; the others give it back.
-        let room = Room { extra: 0, ..self.room() };
-        let we_seed = self.is_complete();
-        let slots = self.choker.round(self.now, room, we_seed, &candidates, &mut self.rng);
+        // Extra slots end with a round.
+        let (we_seed, count) = (self.is_complete(), self.slot_count());
+        let slots = self.choker.round(self.now, count, we_seed, &candidates, &mut self.rng);
         self.give(&candidates, &slots);
     }
 

@@ -88,11 +88,11 @@ impl Swarm {
     pub(super) fn tell_chunks(&mut self, key: PeerKey) {
         let told = self.news.count();
         let Some(peer) = self.peers.get_mut(key) else { return };
+        // What is stored by now it hears of at once or by offers, not as news.
+        peer.told = told;
         let offers = self.scheduler.is_complete() && !peer.complete;
         if offers && self.super_seeding.begin(self.layout, &mut self.rng) {
             peer.offers = Some(Offers::default());
-            // Of what was stored before it hears by offers alone.
-            peer.told = told;
             self.offer = true;
         } else {
             self.tell_all_chunks(key);
@@ -122,7 +122,7 @@ impl Swarm {
         if !matches!(self.super_seeding.stage, Stage::Offering(_)) {
             return None;
         }
-        let served = || self.served().filter(|(_, peer)| peer.slot.is_some());
+        let served = || self.slot_holders();
         let all = self.uplink_is_idle() || served().all(|(_, peer)| peer.trust.is_used_up());
         served()
             .filter(|(_, peer)| all || !peer.trust.is_used_up())

@@ -38,10 +38,8 @@ impl News {
 impl Swarm {
     /// Tells a peer of all chunks, in its first and only bitfield.
     pub(super) fn tell_all_chunks(&mut self, key: PeerKey) {
-        let told = self.news.count();
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.offers = None;
-        peer.told = told;
         if !self.have().is_empty() {
             let bits = Bytes::from(self.have().to_bytes());
             self.send(key, Frame::Bitfield(bits));
@@ -53,7 +51,7 @@ impl Swarm {
         self.news.stored.push(chunk);
         self.news.due_at.get_or_insert(self.now + INTERVAL);
         let lacks = |key| self.scheduler.peer_chunks(key).is_some_and(|has| !has.contains(chunk));
-        let served = self.served().filter(|&(key, peer)| peer.slot.is_some() && lacks(key));
+        let served = self.slot_holders().filter(|&(key, _)| lacks(key));
         let senders = sources.iter().flatten().filter_map(|source| self.peers.key_of(source.id));
         let at_once: Vec<_> = served.map(|(key, _)| key).chain(senders).collect();
         at_once.into_iter().for_each(|key| self.tell_news(key));

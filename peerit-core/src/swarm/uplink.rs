@@ -68,6 +68,11 @@ impl Swarm {
         self.serving.iter().filter_map(|&key| Some((key, self.peers.get(key)?)))
     }
 
+    /// Peers with a slot.
+    pub(super) fn slot_holders(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
+        self.served().filter(|(_, peer)| peer.slot.is_some())
+    }
+
     /// Hands blocks to the driver, as many as the uplink can use.
     pub(super) fn serve(&mut self) {
         while self.uplink_has_room() && self.hand_next().is_some() {}
@@ -125,8 +130,7 @@ impl Swarm {
         if !self.uplink_is_idle() {
             return 0;
         }
-        let unused = self.served().filter(|(_, peer)| peer.slot.is_some()).count();
-        unused.min(EXTRA_MAX * self.slot_count())
+        self.slot_holders().count().min(EXTRA_MAX * self.slot_count())
     }
 
     fn sending(&self) -> impl Iterator<Item = (u32, Timestamp)> + '_ {

@@ -71,7 +71,7 @@ impl Uploads {
 
     /// The same, and the driver has not enough of this peer yet.
     pub(super) fn could_hand(&self) -> bool {
-        self.sending.len() < BLOCKS_SENDING_MAX && !self.waiting.is_empty()
+        self.waits() && self.sending.len() < BLOCKS_SENDING_MAX
     }
 
     /// Whether it waits for nothing.
@@ -83,7 +83,7 @@ impl Uploads {
     /// waited too long, else the one whose chunk has the fewest `copies`; of these the oldest. Looks at
     /// eight.
     pub(super) fn next(&self, now: Timestamp, copies: impl Fn(ChunkIndex) -> u32) -> Option<Turn> {
-        if self.sending.len() >= BLOCKS_SENDING_MAX {
+        if !self.could_hand() {
             return None;
         }
         let turn = |(index, request): (usize, &Request)| {

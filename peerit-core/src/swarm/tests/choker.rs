@@ -31,13 +31,7 @@ fn served(slots: &BTreeMap<PeerKey, Slot>) -> Vec<u32> {
 }
 
 fn round(we_seed: bool, candidates: &[Candidate]) -> BTreeMap<PeerKey, Slot> {
-    choker().round(
-        at(NOW),
-        Room { slots: 4, extra: 0 },
-        we_seed,
-        candidates,
-        &mut Rng::from_seed(1),
-    )
+    choker().round(at(NOW), 4, we_seed, candidates, &mut Rng::from_seed(1))
 }
 
 fn fill_room(room: Room, candidates: &[Candidate]) -> BTreeMap<PeerKey, Slot> {
