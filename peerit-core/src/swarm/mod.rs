@@ -87,7 +87,9 @@ pub struct Swarm {
     /// Peers with a slot, or with blocks on their way.
     serving: BTreeSet<PeerKey>,
     /// What a block takes to go out when nothing holds it up.
-    block_time: Duration,
+    block_time: Option<Duration>,
+    /// When a block last went to a peer that is not in debt.
+    credit_served_at: Timestamp,
 
     /// When to look for addresses to dial.
     dial_at: Option<Timestamp>,
@@ -147,7 +149,8 @@ impl Swarm {
             super_seeding: super_seeding::SuperSeeding::default(),
             news: telling::News::default(),
             serving: BTreeSet::new(),
-            block_time: Duration::ZERO,
+            block_time: None,
+            credit_served_at: Timestamp::ZERO,
             dial_at: None,
             upkeep_at: None,
             round_at: None,
@@ -234,7 +237,7 @@ impl Swarm {
             self.serve_at,
             self.fill_at,
             self.news.due_at,
-            self.super_seeding.ends_at,
+            self.super_seeding.asked_until.filter(|&until| until > self.now),
         ];
         own.into_iter().flatten().chain(self.scheduler.poll_timeout()).min()
     }
@@ -258,10 +261,7 @@ impl Swarm {
         if self.fill_slots || due(self.fill_at, self.now) {
             self.fill_free_slots();
         }
-        if due(self.super_seeding.ends_at, self.now) {
-            self.end_super_seeding();
-        }
-        if self.offer {
+        if self.offer || due(self.super_seeding.asked_until, self.now) {
             self.offer_chunks();
         }
         if due(self.dial_at, self.now) {

@@ -75,6 +75,8 @@ pub(super) struct Peer {
     pub(super) slot: Option<Slot>,
     /// Since when it has no slot.
     pub(super) waiting_since: Timestamp,
+    /// When it last lost one.
+    pub(super) choked_at: Option<Timestamp>,
     pub(super) uploads: Uploads,
     /// Whether anything was asked through the slot it has.
     pub(super) slot_used: bool,
@@ -116,6 +118,7 @@ impl Peer {
             snubbed: false,
             slot: None,
             waiting_since: now,
+            choked_at: None,
             uploads: Uploads::default(),
             slot_used: false,
             slot_kept: SLOT_NEW,

@@ -1,6 +1,7 @@
 //! Serving peers: slots, requests, blocks.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::choker::{Candidate, Choker, ROUND, Room, Slot};
 use super::peers::Peer;
@@ -9,6 +10,10 @@ use crate::bitfield::Bitfield;
 use crate::id::PeerKey;
 use crate::layout::Block;
 use crate::wire::Frame;
+
+/// A request that comes so soon after a choke was sent before it arrived. It is served, as to refuse it would
+/// cost the peer two round trips for nothing; one that goes on asking is refused after that.
+const CROSSED: Duration = Duration::from_millis(500);
 
 impl Swarm {
     pub(super) fn interest_told(
@@ -29,7 +34,8 @@ impl Swarm {
         let offered = self.asks_for(key, block.chunk);
         let now = self.now;
         let Some(peer) = self.peers.get_mut(key) else { return Ok(()) };
-        if peer.slot.is_none() || !offered {
+        let crossed = peer.choked_at.is_some_and(|at| now - at < CROSSED);
+        if peer.slot.is_none() && !crossed || !offered {
             // No fault: it may have been sent before our choke arrived.
             self.send(key, Frame::Reject(block));
             return self.signalled(key);
@@ -39,6 +45,7 @@ impl Swarm {
         }
         peer.served_at = now;
         peer.slot_used = true;
+        self.serving.insert(key);
         self.serve();
         Ok(())
     }
@@ -47,6 +54,7 @@ impl Swarm {
         if let Some(peer) = self.peers.get_mut(key) {
             peer.uploads.cancel(block);
         }
+        self.note_unserved(key);
         self.signalled(key)
     }
 
@@ -57,9 +65,7 @@ impl Swarm {
         let Some(since) = peer.uploads.sent(block) else { return };
         peer.served_at = now;
         peer.uploaded.add(now, block.length.into());
-        if peer.slot.is_none() && peer.uploads.is_idle() {
-            self.serving.remove(&key);
-        }
+        self.note_unserved(key);
         self.uploaded.add(now, block.length.into());
         if block.length == self.layout.block_length() {
             self.note_block_time(now - since);
@@ -160,16 +166,23 @@ impl Swarm {
             return self.send(key, Frame::Choke(false));
         }
         peer.waiting_since = now;
+        peer.choked_at = Some(now);
         if !used {
             peer.missed_slot();
         }
         let dropped = peer.uploads.drop_waiting();
-        if peer.uploads.is_idle() {
-            self.serving.remove(&key);
-        }
+        self.take_back_ungiven(key, &dropped);
+        self.note_unserved(key);
         self.send(key, Frame::Choke(true));
         for block in dropped {
             self.send(key, Frame::Reject(block));
+        }
+    }
+
+    /// A peer that may have neither a slot nor anything on its way.
+    fn note_unserved(&mut self, key: PeerKey) {
+        if self.peers.get(key).is_some_and(|peer| peer.slot.is_none() && peer.uploads.is_idle()) {
+            self.serving.remove(&key);
         }
     }
 }

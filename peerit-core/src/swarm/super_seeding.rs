@@ -3,15 +3,17 @@
 //! After BEP 16: the seed does not say what it has; it offers each peer it serves a few chunks that
 //! nobody else was offered, and more as these are asked for. Unlike BEP 16 it does not wait for the
 //! chunks to appear elsewhere, which leaves the uplink idle; that they do decides only who is offered
-//! the next ones (see [`Trust`]). When every chunk has been offered all peers are told of all.
+//! the next ones (see [`Trust`]). Who loses its slot loses its offers: a chunk that waits for a peer which
+//! may not ask is one that nobody gets. When every chunk is on its way to somebody all peers are told of all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Swarm;
 use super::peers::Peer;
+use super::uploads::Load;
 use crate::id::{ChunkIndex, PeerKey};
-use crate::layout::Layout;
+use crate::layout::{Block, Layout};
 use crate::rng::Rng;
 use crate::time::Timestamp;
 use crate::wire::Frame;
@@ -20,18 +22,18 @@ use crate::wire::Frame;
 const AHEAD_MIN: u64 = 2;
 /// New chunks a peer gets before it has passed one on.
 const TRUST_FIRST: u32 = 4;
-/// How long the last offers are kept for those they were made to: who has not asked by then is slow, or gone
-/// without a word.
+/// How long the last offers are kept for those they were made to and who have not asked: they are slow, or
+/// gone without a word.
 const LAST_OFFERS_KEPT: Duration = Duration::from_secs(2);
 
 /// What a seed has offered for the first time, and to whom.
 #[derive(Debug, Default)]
 pub(super) struct SuperSeeding {
     stage: Stage,
-    /// Chunks of which only the one they were offered to has been heard.
-    offered: BTreeMap<ChunkIndex, PeerKey>,
-    /// When all are told of all chunks at the latest, once every chunk was offered.
-    pub(super) ends_at: Option<Timestamp>,
+    /// Chunks that were offered and have not been seen at anybody else.
+    offered: BTreeMap<ChunkIndex, Offered>,
+    /// Once every chunk was offered: until when those who have not asked for theirs may.
+    pub(super) asked_until: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -39,12 +41,20 @@ enum Stage {
     /// There is no leech yet.
     #[default]
     Waiting,
-    /// These were never offered; in random order.
+    /// These are to be offered; in random order.
     Offering(Vec<ChunkIndex>),
     Over,
 }
 
-/// What a peer was offered. No chunk is offered to two peers, so all of these together hold each chunk once.
+/// To whom a chunk was offered.
+#[derive(Clone, Copy, Debug)]
+struct Offered {
+    to: PeerKey,
+    /// Whether it is on its way, or there.
+    given: bool,
+}
+
+/// What a peer was offered, and may ask for as long as it was not offered to another since.
 #[derive(Debug, Default)]
 pub(super) struct Offers {
     all: BTreeSet<ChunkIndex>,
@@ -71,7 +81,19 @@ impl Trust {
     }
 }
 
+impl Peer {
+    /// What a seed has loaded on it.
+    pub(super) fn load(&self) -> Load {
+        (self.trust.pending, self.uploaded.total())
+    }
+}
+
 impl SuperSeeding {
+    /// Whether chunks are offered one by one.
+    pub(super) fn is_offering(&self) -> bool {
+        matches!(self.stage, Stage::Offering(_))
+    }
+
     /// Whether a peer that comes now is offered chunks one by one; begins when the first one comes.
     fn begin(&mut self, layout: Layout, rng: &mut Rng) -> bool {
         if matches!(self.stage, Stage::Waiting) {
@@ -79,7 +101,20 @@ impl SuperSeeding {
             rng.shuffle(&mut fresh);
             self.stage = Stage::Offering(fresh);
         }
-        matches!(self.stage, Stage::Offering(_))
+        self.is_offering()
+    }
+
+    /// Offers anew what was offered to the wrong one.
+    fn take_back(&mut self, mut wrong: impl FnMut(ChunkIndex, &Offered) -> bool) {
+        let Self { stage, offered, asked_until } = self;
+        offered.retain(|&chunk, to| {
+            let back = wrong(chunk, to);
+            if let (true, Stage::Offering(fresh)) = (back, &mut *stage) {
+                fresh.push(chunk);
+                *asked_until = None;
+            }
+            !back
+        });
     }
 }
 
@@ -104,13 +139,10 @@ impl Swarm {
         self.offer = false;
         while let Some(key) = self.next_offered() {
             let Some(chunk) = self.next_fresh() else { return self.end_super_seeding_when_asked() };
-            self.super_seeding.offered.insert(chunk, key);
-            if let Some(peer) = self.peers.get_mut(key) {
-                peer.trust.pending += 1;
-                if let Some(offers) = &mut peer.offers {
-                    offers.all.insert(chunk);
-                    offers.unasked.insert(chunk);
-                }
+            self.super_seeding.offered.insert(chunk, Offered { to: key, given: false });
+            if let Some(offers) = self.peers.get_mut(key).and_then(|peer| peer.offers.as_mut()) {
+                offers.all.insert(chunk);
+                offers.unasked.insert(chunk);
             }
             self.send(key, Frame::Have(vec![chunk]));
         }
@@ -119,7 +151,7 @@ impl Swarm {
     /// Who is offered the next chunk: of those that pass them on, or of all if none does, the one with
     /// the fewest left to ask for. With an idle uplink anybody is better than nobody.
     fn next_offered(&self) -> Option<PeerKey> {
-        if !matches!(self.super_seeding.stage, Stage::Offering(_)) {
+        if !self.super_seeding.is_offering() {
             return None;
         }
         let served = || self.slot_holders();
@@ -140,11 +172,12 @@ impl Swarm {
         usize::try_from(half.max(AHEAD_MIN)).unwrap_or(usize::MAX)
     }
 
-    /// A chunk of which nobody else has a copy and that nobody was offered.
+    /// A chunk that nobody else has and that nobody is offered now.
     fn next_fresh(&mut self) -> Option<ChunkIndex> {
-        let Stage::Offering(fresh) = &mut self.super_seeding.stage else { return None };
+        let SuperSeeding { stage, offered, .. } = &mut self.super_seeding;
+        let Stage::Offering(fresh) = stage else { return None };
         while let Some(chunk) = fresh.pop() {
-            if self.scheduler.availability(chunk) == 0 {
+            if self.scheduler.availability(chunk) == 0 && !offered.contains_key(&chunk) {
                 return Some(chunk);
             }
         }
@@ -154,66 +187,95 @@ impl Swarm {
     /// Every chunk was offered. As long as some are not on their way to those they were offered to, others
     /// would only ask for the same ones.
     fn end_super_seeding_when_asked(&mut self) {
+        let until = *self.super_seeding.asked_until.get_or_insert(self.now + LAST_OFFERS_KEPT);
+        let may_ask = self.now < until;
         let expects = |peer: &Peer| {
-            peer.uploads.waits() || peer.offers.as_ref().is_some_and(Offers::has_unasked)
+            let unasked = peer.offers.as_ref().is_some_and(Offers::has_unasked);
+            peer.uploads.waits() || may_ask && unasked
         };
-        self.super_seeding.ends_at.get_or_insert(self.now + LAST_OFFERS_KEPT);
         if !self.served().any(|(_, peer)| expects(peer)) {
             self.end_super_seeding();
         }
     }
 
     /// Tells everybody of all chunks.
-    pub(super) fn end_super_seeding(&mut self) {
+    fn end_super_seeding(&mut self) {
         self.super_seeding.stage = Stage::Over;
-        self.super_seeding.ends_at = None;
+        self.super_seeding.asked_until = None;
         let partly = self.peers.iter().filter(|(_, peer)| peer.offers.is_some());
         for key in partly.map(|(key, _)| key).collect::<Vec<_>>() {
             self.tell_all_chunks(key);
         }
     }
 
-    /// Whether a peer was told that we have a chunk, as far as that is known; notes that it asks.
+    /// Whether a peer was told that we have a chunk, as far as that is known, and nobody else was offered
+    /// it since; notes that it asks.
     pub(super) fn asks_for(&mut self, key: PeerKey, chunk: ChunkIndex) -> bool {
         let Some(offers) = self.peers.get_mut(key).and_then(|peer| peer.offers.as_mut()) else {
             return true;
         };
         self.offer |= offers.unasked.remove(&chunk);
-        offers.all.contains(&chunk)
+        if !offers.all.contains(&chunk) {
+            return false;
+        }
+        if self.scheduler.availability(chunk) > 0 {
+            return true;
+        }
+        // Taken back with its slot, and not offered to another yet: it is the one's again who asks.
+        let again = Offered { to: key, given: false };
+        self.super_seeding.offered.entry(chunk).or_insert(again).to == key
     }
 
-    /// A peer has a chunk: who was offered it may have passed it on.
+    /// A block goes to a peer: a chunk that only this one was offered is entrusted to it.
+    pub(super) fn note_given(&mut self, key: PeerKey, chunk: ChunkIndex) {
+        let offered = self.super_seeding.offered.get_mut(&chunk);
+        let Some(offered) = offered.filter(|offered| offered.to == key && !offered.given) else {
+            return;
+        };
+        offered.given = true;
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.trust.pending += 1;
+        }
+    }
+
+    /// A peer has a chunk: who was given it may have passed it on.
     pub(super) fn seen_at(&mut self, key: PeerKey, chunk: ChunkIndex) {
         if let Some(offers) = self.peers.get_mut(key).and_then(|peer| peer.offers.as_mut()) {
             self.offer |= offers.unasked.remove(&chunk);
         }
-        let Some(&holder) = self.super_seeding.offered.get(&chunk) else { return };
-        if holder == key {
+        let Some(&Offered { to, given }) = self.super_seeding.offered.get(&chunk) else { return };
+        if to == key {
             return;
         }
         self.super_seeding.offered.remove(&chunk);
-        if let Some(holder) = self.peers.get_mut(holder) {
+        if let Some(holder) = self.peers.get_mut(to).filter(|_| given) {
             holder.trust.pending -= 1;
             holder.trust.passed_on += 1;
             self.offer = true;
         }
     }
 
+    /// A peer has lost its slot and the blocks `dropped`: what it was offered and has not got is another's.
+    pub(super) fn take_back_ungiven(&mut self, key: PeerKey, dropped: &[Block]) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(offers) = &mut peer.offers else { return };
+        offers.unasked.clear();
+        let lost = |chunk| dropped.iter().any(|block| block.chunk == chunk);
+        let mut pending = 0;
+        self.super_seeding.take_back(|chunk, offered| {
+            let taken = offered.to == key && (!offered.given || lost(chunk));
+            pending += u32::from(taken && offered.given);
+            taken
+        });
+        peer.trust.pending -= pending;
+        self.offer = true;
+    }
+
     /// A peer is gone: what only it was offered is offered again.
     pub(super) fn take_back_offers(&mut self, key: PeerKey) {
-        let SuperSeeding { stage, offered, ends_at } = &mut self.super_seeding;
-        offered.retain(|&chunk, holder| {
-            let held = *holder == key;
-            if let (true, Stage::Offering(fresh)) = (held, &mut *stage) {
-                fresh.push(chunk);
-            }
-            !held
-        });
+        self.super_seeding.take_back(|_, offered| offered.to == key);
         if self.peers.len() == 0 {
-            *stage = Stage::Waiting;
-        }
-        if !matches!(stage, Stage::Offering(fresh) if fresh.is_empty()) {
-            *ends_at = None;
+            self.super_seeding = SuperSeeding::default();
         }
         self.offer = true;
     }

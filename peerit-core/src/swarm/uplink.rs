@@ -4,10 +4,13 @@
 //! of them fast, instead of one for everybody at a fraction of the rate. What waits is served in this
 //! order:
 //!
-//! 1. peers that are not in debt to us before those that are (tit for tat, block by block);
+//! 1. peers that are not in debt to us before those that are (tit for tat, block by block), and these only
+//!    when nobody else was served for a while: a block that has begun delays who asks a moment later;
 //! 2. the chunk of which we know the fewest copies: whoever gets it can pass it on, while a common one
 //!    can come from many;
-//! 3. first come, first served.
+//! 3. of a seed: the peer that has least to pass on, then the one that got least, so that no uplink is
+//!    without its part, and the slow ones hold up few chunks;
+//! 4. first come, first served.
 
 use std::time::Duration;
 
@@ -34,6 +37,8 @@ const SLOT_NEW_MAX: Duration = Duration::from_secs(2);
 const WAIT_MAX: Duration = Duration::from_secs(2);
 /// Fewest slots that a slow uplink has: while one peer asks, the other is served.
 const SLOTS_MIN: usize = 2;
+/// How many times as many slots a seed has.
+const SEED_TIMES: usize = 4;
 /// How many times as many slots as usual an idle uplink gives at most.
 const EXTRA_MAX: usize = 3;
 /// A block that takes longer is held up by its peer and not by our uplink: it no longer counts.
@@ -41,6 +46,9 @@ const HELD_UP_AFTER: Duration = Duration::from_secs(1);
 /// A peer is in debt when it got more than twice what it gave, and so many blocks. Chance alone leads
 /// honest peers to half of that; it is also what a newcomer gets to start with.
 const DEBT_BLOCKS: u64 = 16;
+/// For so many times what a block takes nobody else must have been served before a peer in debt is: a block
+/// that has begun holds up who asks a moment later for as long.
+const DEBTORS_WAIT_BLOCKS: u32 = 2;
 
 impl Peer {
     /// When its slot counts as unused, if it has one and nothing is asked through it.
@@ -76,20 +84,28 @@ impl Swarm {
     /// Hands blocks to the driver, as many as the uplink can use.
     pub(super) fn serve(&mut self) {
         while self.uplink_has_room() && self.hand_next().is_some() {}
-        self.serve_at = self.next_held_up();
+        self.serve_at = self.next_served_at();
     }
 
-    /// Hands the next request to the driver, if there is one.
+    /// Hands the next request to the driver, if there is one that may go.
     fn hand_next(&mut self) -> Option<()> {
-        let copies = |chunk| self.scheduler.availability(chunk);
+        let (copies, seeds) = (|chunk| self.scheduler.availability(chunk), self.is_complete());
         let turns = self.served().filter_map(|(key, peer)| {
-            let turn = peer.uploads.next(self.now, copies)?;
-            Some((self.is_in_debt(peer), turn, key))
+            let turn =
+                peer.uploads.next(self.now, copies, if seeds { peer.load() } else { (0, 0) })?;
+            let in_debt = self.is_in_debt(peer);
+            let waits =
+                in_debt && !seeds && turn.is_patient() && self.debtors_wait_until() > self.now;
+            (!waits).then_some((in_debt, turn, key))
         });
-        let (_, turn, key) = turns.min()?;
+        let (in_debt, turn, key) = turns.min()?;
         let peer = self.peers.get_mut(key)?;
         let block = peer.uploads.hand(self.now, turn)?;
         peer.spoke_at = self.now;
+        if !in_debt {
+            self.credit_served_at = self.now;
+        }
+        self.note_given(key, block.chunk);
         self.actions.push_back(Action::SendBlock { peer: key, block });
         Some(())
     }
@@ -98,7 +114,7 @@ impl Swarm {
     fn uplink_has_room(&self) -> bool {
         let ahead = u64::try_from(AHEAD.as_millis()).unwrap_or(0);
         let by_rate = self.uploaded.lately(self.now) * ahead / 1_000;
-        let in_time = AHEAD.as_millis() / self.block_time.as_millis().max(1);
+        let in_time = self.block_time.map_or(0, |time| AHEAD.as_millis() / time.as_millis().max(1));
         let blocks = u64::try_from(1 + in_time).unwrap_or(u64::MAX).min(BLOCKS_AHEAD_MAX);
         let least = blocks * u64::from(self.layout.block_length());
         let counted = self.sending().filter(|&(_, since)| self.now - since < HELD_UP_AFTER);
@@ -110,17 +126,19 @@ impl Swarm {
         self.served().all(|(_, peer)| peer.uploads.is_idle())
     }
 
-    /// Learns what a whole block takes: the least of late, as peers may hold some up. It begins with
-    /// nothing and grows slowly, so that the first blocks of many peers go out together.
+    /// Learns what a whole block takes: the least of late, as peers may hold some up.
     pub(super) fn note_block_time(&mut self, took: Duration) {
-        let grown = self.block_time + self.block_time / 8 + Duration::from_millis(1);
-        self.block_time = took.min(grown);
+        let grown = self.block_time.map_or(took, |time| time + time / 8 + Duration::from_millis(1));
+        self.block_time = Some(took.min(grown));
     }
 
-    /// How many may ask for something at a time while the uplink is busy.
+    /// How many may ask for something at a time while the uplink is busy. More if we seed: nobody has to be
+    /// answered in kind, and among many there is one that can pass on at once what it gets.
     pub(super) fn slot_count(&self) -> usize {
-        let most = self.config.upload_slots;
-        let bearable = WAIT_MAX.as_millis() / self.block_time.as_millis().max(1);
+        let times = if self.is_complete() { SEED_TIMES } else { 1 };
+        let most = self.config.upload_slots * times;
+        let block_time = self.block_time.unwrap_or_default().as_millis();
+        let bearable = WAIT_MAX.as_millis() / block_time.max(1);
         usize::try_from(bearable).unwrap_or(most).clamp(SLOTS_MIN.min(most), most)
     }
 
@@ -137,11 +155,18 @@ impl Swarm {
         self.served().flat_map(|(_, peer)| peer.uploads.sending())
     }
 
-    /// When the next block stops to count, if that lets another one go.
-    fn next_held_up(&self) -> Option<Timestamp> {
+    /// When another block may go because one stops to count, or because one has waited for long enough.
+    fn next_served_at(&self) -> Option<Timestamp> {
         self.served().find(|(_, peer)| peer.uploads.could_hand())?;
-        let due = self.sending().map(|(_, since)| since + HELD_UP_AFTER);
+        let uncounted = self.sending().map(|(_, since)| since + HELD_UP_AFTER);
+        let patient = self.served().filter_map(|(_, peer)| peer.uploads.patient_until());
+        let due = uncounted.chain(patient).chain([self.debtors_wait_until()]);
         due.filter(|&due| due > self.now).min()
+    }
+
+    /// Until when peers in debt are not served, if nobody else is.
+    fn debtors_wait_until(&self) -> Timestamp {
+        self.credit_served_at + self.block_time.unwrap_or_default() * DEBTORS_WAIT_BLOCKS
     }
 
     /// Whether a peer has taken more than its share: of a leech, much more than it gave; of a seed,

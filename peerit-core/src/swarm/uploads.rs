@@ -34,12 +34,22 @@ struct Request {
     since: Timestamp,
 }
 
+/// Chunks that a peer has to pass on, and bytes that it got.
+pub(super) type Load = (u32, u64);
+
 /// Which of the requests of a peer is next, and how it ranks among those of other peers: less is
-/// sooner.
+/// sooner. Of those that have waited too long the copies count as none, of others as one more than they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Turn {
-    rank: (u32, Timestamp),
+    rank: (u32, Load, Timestamp),
     index: usize,
+}
+
+impl Turn {
+    /// Whether it has not waited too long for that what ranks it counts.
+    pub(super) fn is_patient(self) -> bool {
+        self.rank.0 > 0
+    }
 }
 
 impl Uploads {
@@ -74,6 +84,11 @@ impl Uploads {
         self.waits() && self.sending.len() < BLOCKS_SENDING_MAX
     }
 
+    /// Until when the copies of what has waited for longest count.
+    pub(super) fn patient_until(&self) -> Option<Timestamp> {
+        self.waiting.front().map(|request| request.since + PATIENCE)
+    }
+
     /// Whether it waits for nothing.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.sending.is_empty()
@@ -81,15 +96,21 @@ impl Uploads {
 
     /// The request to serve next, if the driver has not enough of this peer already: the one that has
     /// waited too long, else the one whose chunk has the fewest `copies`; of these the oldest. Looks at
-    /// eight.
-    pub(super) fn next(&self, now: Timestamp, copies: impl Fn(ChunkIndex) -> u32) -> Option<Turn> {
+    /// eight. Among equal ones of several peers the one with less `load` is first.
+    pub(super) fn next(
+        &self,
+        now: Timestamp,
+        copies: impl Fn(ChunkIndex) -> u32,
+        load: Load,
+    ) -> Option<Turn> {
         if !self.could_hand() {
             return None;
         }
         let turn = |(index, request): (usize, &Request)| {
             let patient = now - request.since < PATIENCE;
-            let copies = if patient { copies(request.block.chunk) } else { 0 };
-            Turn { rank: (copies, request.since), index }
+            let copies = if patient { copies(request.block.chunk) + 1 } else { 0 };
+            let load = if patient { load } else { Load::default() };
+            Turn { rank: (copies, load, request.since), index }
         };
         self.waiting.iter().take(LOOKED_AT).enumerate().map(turn).min()
     }

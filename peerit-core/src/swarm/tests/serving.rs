@@ -111,7 +111,7 @@ fn a_cancelled_request_is_not_served() {
 }
 
 #[test]
-fn a_choke_drops_what_waits_and_later_requests_are_rejected() {
+fn a_choke_drops_what_waits() {
     let mut alone = few_slots();
     for number in [1, 2] {
         alone.join_interested(number);
@@ -124,8 +124,21 @@ fn a_choke_drops_what_waits_and_later_requests_are_rejected() {
     assert!(frames(choked, &actions).ends_with(&waited), "the driver has the first three");
     assert!(frames(3, &actions).contains(&Frame::Choke(false)));
     assert_eq!(alone.on(Event::BlockSent { peer: key(choked), block: block(0) }), []);
-    let actions = alone.frame(choked, Frame::Request(block(4)));
-    assert_eq!(actions, [send(choked, Frame::Reject(block(4)))]);
+}
+
+#[test]
+fn a_request_that_crosses_a_choke_is_served_and_a_later_one_rejected() {
+    let mut alone = few_slots();
+    (1..=2).for_each(|number| drop(alone.join_interested(number)));
+    drop(alone.frame(2, Frame::Request(block(0))));
+    alone.join_interested(3);
+    assert_eq!(frames(1, &alone.wait_ms(SLOT_NEW_MS)), [Frame::Choke(true)]);
+    alone.frame(3, Frame::Request(block(1)));
+    alone.wait_ms(100);
+    assert_eq!(alone.frame(1, Frame::Request(block(4))), [sends(1, 4)]);
+    alone.wait_ms(400);
+    let actions = alone.frame(1, Frame::Request(block(5)));
+    assert_eq!(actions, [send(1, Frame::Reject(block(5)))]);
 }
 
 #[test]
