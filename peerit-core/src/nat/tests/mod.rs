@@ -1,0 +1,1 @@
+//! Two traversals on a network of the mind.
