@@ -24,6 +24,14 @@ use crate::time::Timestamp;
 /// known): a first round over 16 candidates takes 0.3 s, and 140 bytes each are 56 kbit/s.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
+/// Longest wait before a check is sent again. Waits begin with 250 ms and double; the library's own limit of 3 s
+/// would let a peer that comes a second late, as its signal was lost, wait for another second.
+const RESEND_MAX: Duration = Duration::from_millis(500);
+
+/// Checks to one address without an answer until it is given up: at 0, 250, 750 ms and then every 500 ms, for 6 s.
+/// That is as long as a peer repeats a signal, and 1.3 KB.
+const RESENDS: usize = 12;
+
 /// Most pairs of addresses checked: 16 signalled candidates and as many again that the peer is seen at.
 const PAIRS_MAX: usize = 32;
 
@@ -50,6 +58,8 @@ pub(crate) fn start(now: Timestamp, setup: IceSetup) -> Box<dyn IceAgent> {
     agent.set_controlling(setup.controlling);
     agent.set_remote_credentials(credentials(setup.remote));
     agent.set_timing_advance(CHECK_INTERVAL);
+    agent.set_max_stun_rto(RESEND_MAX);
+    agent.set_max_stun_retransmits(RESENDS);
     agent.set_max_candidate_pairs(PAIRS_MAX);
     for socket in [SOCKET_V4, SOCKET_V6] {
         if let Ok(candidate) = IsCandidate::host(socket, "udp") {
