@@ -5,6 +5,7 @@
 //! touches the world (`runtime`, `store`, `transport`, `node`, `daemon`) comes with the feature `node`,
 //! which a runtime's feature (`async-std`, the default, or `tokio`) turns on.
 
+mod allowance;
 pub mod bitfield;
 pub mod hash;
 pub mod id;

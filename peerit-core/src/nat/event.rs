@@ -196,6 +196,6 @@ pub enum Opening {
         /// Where the relay is.
         relay: SocketAddr,
         /// What both sides show to the relay.
-        token: [u8; 32],
+        token: [u8; 16],
     },
 }

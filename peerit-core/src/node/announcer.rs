@@ -286,7 +286,10 @@ impl Driver {
                             .try_send(addresses.into_iter().map(|(_, address)| address).collect());
                     }
                 }
-                ClientAction::Observed { address } => log::debug!("trackers see us at {address}"),
+                ClientAction::Observed { tracker, address } => {
+                    log::debug!("{tracker} sees us at {address}");
+                }
+                ClientAction::Signal { sender, .. } => log::debug!("signal from {sender:?}"),
             }
         }
     }

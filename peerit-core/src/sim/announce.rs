@@ -115,7 +115,7 @@ impl Simulation {
                 self.tell(host, swarm::Event::AddressesFound { addresses });
                 self.settle(host);
             }
-            ClientAction::Observed { .. } => {}
+            ClientAction::Observed { .. } | ClientAction::Signal { .. } => {}
         }
     }
 

@@ -259,10 +259,12 @@ impl TrackerServer {
     fn answer(&mut self, now: Timestamp, channel: Channel, transaction: u64, body: RequestBody) {
         let body = match codec::checked(body) {
             Some(Ask::Announce(announce)) => self.announce(now, channel, &announce),
-            Some(Ask::Scrape(topics)) => self.scrape(&topics),
-            Some(Ask::Signal(signal)) => match self.relay(now, channel.from(), signal) {
-                Some(refusal) => refusal,
-                None => return,
+            Some(Ask::Scrape(topics)) => self.scrape(channel.from(), &topics),
+            Some(Ask::Signal(signal)) => match (self.relay(now, channel.from(), signal), channel) {
+                (Some(refusal), _) => refusal,
+                // One that asks over TCP waits for a word.
+                (None, Channel::Stream { .. }) => ResponseBody::SignalTaken(proto::SignalTaken {}),
+                (None, Channel::Datagram { .. }) => return,
             },
             None => refusal(proto::RefusalReason::Malformed),
         };
@@ -327,12 +329,13 @@ impl TrackerServer {
         encoded.collect()
     }
 
-    fn scrape(&self, topics: &[Topic]) -> ResponseBody {
+    fn scrape(&self, from: SocketAddr, topics: &[Topic]) -> ResponseBody {
         let swarms = topics.iter().map(|topic| {
             let (seeds, leeches) = self.table.size(*topic);
             proto::SwarmSize { seeds: saturated(seeds), leeches: saturated(leeches) }
         });
-        ResponseBody::ScrapeReply(proto::ScrapeReply { swarms: swarms.collect() })
+        let observed = topics.is_empty().then(|| codec::encode_address(from));
+        ResponseBody::ScrapeReply(proto::ScrapeReply { swarms: swarms.collect(), observed })
     }
 
     /// Passes a signal on to where the receiver's last datagram came from; its answer is the

@@ -72,9 +72,10 @@ impl Relays {
 
 /// What two peers show to a relay: known to those who know the manifest and both, and the same whoever of
 /// the two comes first and whatever of their signals got through. The relay learns neither swarm nor peers.
-pub(super) fn relay_token(key: &SwarmKey, one: PeerId, other: PeerId) -> [u8; 32] {
+fn relay_token(key: &SwarmKey, one: PeerId, other: PeerId) -> [u8; 16] {
     let material = [key.0, one.min(other).0, one.max(other).0].concat();
-    blake3::derive_key("peerit 2026 v1 relay token", &material)
+    let token = blake3::derive_key("peerit 2026 v1 relay token", &material);
+    token.first_chunk().copied().unwrap_or_default()
 }
 
 impl Attempt {

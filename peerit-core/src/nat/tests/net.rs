@@ -40,7 +40,7 @@ pub(super) struct Net {
     arrivals: BTreeMap<(Timestamp, u64), Arrival>,
     sequence: u64,
     /// Who waits at the relay.
-    waiting: BTreeMap<[u8; 32], (usize, WayKey)>,
+    waiting: BTreeMap<[u8; 16], (usize, WayKey)>,
     closed: BTreeSet<(usize, WayKey)>,
     checked: BTreeSet<(usize, SocketAddr)>,
     lines: Vec<String>,

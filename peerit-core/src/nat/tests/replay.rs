@@ -83,7 +83,7 @@ fn every_action_and_report_survives_its_twin() {
     let openings = [
         Opening::Tcp { address: at("192.0.2.1:7") },
         Opening::Quic { address: at("[2001:db8::1]:7") },
-        Opening::Relay { relay: at("192.0.2.1:7"), token: [9; 32] },
+        Opening::Relay { relay: at("192.0.2.1:7"), token: [9; 16] },
     ];
     let open = |opening| Action::Open { way: WayKey(3), topic, peer, opening };
     for action in openings

@@ -7,7 +7,7 @@ use twin::action::Body;
 
 use super::super::{Action, AttemptKey, Opening, Transport, WayKey};
 use super::event::bytes;
-use super::{TwinError, address, encode_address, key, peer_id, topic};
+use super::{TwinError, address, array, encode_address, peer_id, topic};
 use crate::swarm::Path;
 
 impl From<&Action> for twin::Action {
@@ -33,7 +33,7 @@ impl From<&Action> for twin::Action {
                     peer: bytes(&peer.0),
                     transport: twin::CandidateTransport::from(transport).into(),
                     address: Some(encode_address(*address)),
-                    relay_token: token.map_or_else(Bytes::new, bytes),
+                    relay_token: token.map_or_else(Bytes::new, |token| token.to_vec().into()),
                 })
             }
             Action::Close { way } => Body::Close(twin::Close { way: way.0 }),
@@ -96,9 +96,10 @@ fn open(of: twin::Open) -> Result<Action, TwinError> {
     let opening = match (transport, of.relay_token.is_empty()) {
         (Transport::Tcp, true) => Opening::Tcp { address },
         (Transport::Udp, true) => Opening::Quic { address },
-        (Transport::Tcp, false) => {
-            Opening::Relay { relay: address, token: key(&of.relay_token, "length of relay_token")? }
-        }
+        (Transport::Tcp, false) => Opening::Relay {
+            relay: address,
+            token: array(&of.relay_token, "length of relay_token")?,
+        },
         (Transport::Udp, false) => return Err(TwinError::OutOfRange("transport")),
     };
     Ok(Action::Open { way, topic, peer, opening })

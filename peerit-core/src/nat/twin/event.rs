@@ -5,7 +5,7 @@ use peerit_proto::nat::v1 as twin;
 use twin::event::Body;
 
 use super::super::{Candidate, Event, Transport, WayKey};
-use super::{TwinError, address, address_twins, addresses, encode_address, key, peer_id, topic};
+use super::{TwinError, address, address_twins, addresses, array, encode_address, peer_id, topic};
 use crate::id::{PeerId, SwarmKey, Topic};
 
 pub(super) fn bytes(id: &[u8; 32]) -> Bytes {
@@ -83,7 +83,7 @@ impl TryFrom<twin::Event> for Event {
         Ok(match event.body.ok_or(TwinError::Missing("body"))? {
             Body::Join(of) => Self::Join {
                 topic: topic(&of.topic)?,
-                key: SwarmKey(key(&of.swarm_key, "length of swarm_key")?),
+                key: SwarmKey(array(&of.swarm_key, "length of swarm_key")?),
                 relays: addresses(of.relays)?,
             },
             Body::Leave(of) => Self::Leave { topic: topic(&of.topic)? },

@@ -48,6 +48,6 @@ fn peer_id(id: &[u8]) -> Result<PeerId, TwinError> {
     PeerId::try_from(id).map_err(|_| TwinError::OutOfRange("length of peer"))
 }
 
-fn key(bytes: &[u8], name: &'static str) -> Result<[u8; 32], TwinError> {
+fn array<const LENGTH: usize>(bytes: &[u8], name: &'static str) -> Result<[u8; LENGTH], TwinError> {
     bytes.try_into().map_err(|_| TwinError::OutOfRange(name))
 }

@@ -1,5 +1,7 @@
 //! One address of a tracker, and the topics it is asked about.
 
+mod reach;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,9 +12,11 @@ use proto::AnnounceEvent;
 use proto::response::Body;
 
 use super::super::token::TOKEN_LENGTH;
-use super::super::{INTERVAL_MAX, INTERVAL_MIN, codec};
+use super::super::{INTERVAL_MAX, INTERVAL_MIN};
 use super::backoff::{BACKOFF_MAX, backoff, random_part};
+use super::keep_alive::KeepAlive;
 use super::message::{peers, request};
+use super::signals::Signals;
 use super::slot::Slot;
 use super::{Action, Outbox, Part, Source, TrackerStatus};
 use crate::id::Topic;
@@ -63,6 +67,10 @@ pub(super) struct Endpoint {
     due: BTreeSet<(Timestamp, Topic)>,
     /// By transaction; at most 8.
     flights: BTreeMap<u64, Flight>,
+    signals: Signals,
+    keep_alive: KeepAlive,
+    /// When all topics were last announced anew because the tracker saw us elsewhere.
+    moved_at: Option<Timestamp>,
 }
 
 /// One request on its way.
@@ -89,6 +97,9 @@ impl Endpoint {
             slots: BTreeMap::new(),
             due: BTreeSet::new(),
             flights: BTreeMap::new(),
+            signals: Signals::new(),
+            keep_alive: KeepAlive::default(),
+            moved_at: None,
         }
     }
 
@@ -169,6 +180,9 @@ impl Endpoint {
             attempt |= self.failures > 0 && self.flights.is_empty();
             self.launch(now, topic, outbox);
         }
+        if self.is_kept_alive(now) && self.keep_alive.due() <= now {
+            self.send_keep_alive(now, outbox);
+        }
         attempt
     }
 
@@ -187,7 +201,10 @@ impl Endpoint {
     }
 
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
-        self.flights.values().map(|flight| flight.deadline).chain(self.next_launch()).min()
+        let keep_alive = self.keep_alive.due().max(self.stream_until);
+        let keep_alive = self.is_kept_alive(keep_alive).then_some(keep_alive);
+        let deadlines = self.flights.values().map(|flight| flight.deadline);
+        deadlines.chain(self.next_launch()).chain(keep_alive).min()
     }
 
     fn launch(&mut self, now: Timestamp, topic: Topic, outbox: &mut Outbox) {
@@ -217,9 +234,14 @@ impl Endpoint {
         } else {
             flight.deadline = now + RESEND_AFTER * 2_u32.pow(flight.datagrams);
             flight.datagrams += 1;
-            outbox.actions.push_back(Action::Send { to: self.address, datagram: request });
+            self.send(now, request, outbox);
         }
         self.flights.insert(transaction, flight);
+    }
+
+    fn send(&mut self, now: Timestamp, datagram: Bytes, outbox: &mut Outbox) {
+        self.keep_alive.spoken(now, &mut outbox.rng);
+        outbox.actions.push_back(Action::Send { to: self.address, datagram });
     }
 
     /// Sends an overdue request again, the last time over TCP.
@@ -278,6 +300,16 @@ impl Endpoint {
         outbox: &mut Outbox,
     ) {
         let Some(body) = &response.body else { return };
+        match body {
+            Body::Signal(signal) => return self.take_signal(now, source, signal, outbox),
+            Body::Token(token) if self.is_refreshed(now, response.transaction, token, outbox) => {
+                return;
+            }
+            Body::ScrapeReply(reply) if self.keep_alive.take(response.transaction) => {
+                return self.take_observed(now, source, reply.observed.as_ref(), outbox);
+            }
+            _ => {}
+        }
         let answers = matches!(body, Body::Token(_) | Body::AnnounceReply(_) | Body::Refusal(_));
         let flight = self.take_flight(response.transaction, |_| answers);
         let Some(flight) = flight else { return };
@@ -291,7 +323,7 @@ impl Endpoint {
             self.stream_until = now + STREAM_PREFERRED;
         }
         let wait = match body {
-            Body::AnnounceReply(reply) => self.take_reply(source, &flight, reply, outbox),
+            Body::AnnounceReply(reply) => self.take_reply(now, source, &flight, reply, outbox),
             Body::Refusal(refusal) => self.take_refusal(&flight, refusal),
             _ => None,
         };
@@ -324,17 +356,13 @@ impl Endpoint {
     /// When to announce the topic again; none if it is left.
     fn take_reply(
         &mut self,
+        now: Timestamp,
         source: Source,
         flight: &Flight,
         reply: &proto::AnnounceReply,
         outbox: &mut Outbox,
     ) -> Option<Duration> {
-        let observed = reply.observed.as_ref().and_then(codec::decode_address);
-        // Over TCP it sees another socket.
-        if observed.is_some() && observed != self.observed && source != Source::Stream {
-            self.observed = observed;
-            outbox.actions.extend(observed.map(|address| Action::Observed { address }));
-        }
+        self.take_observed(now, source, reply.observed.as_ref(), outbox);
         if flight.event == AnnounceEvent::Stopped {
             self.slots.remove(&flight.topic);
             return None;
