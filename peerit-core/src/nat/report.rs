@@ -38,7 +38,7 @@ pub enum Method {
     ReversedDial,
     /// Checks from both sides, which open their NATs.
     Punch,
-    /// Dialling the address that the checks found by QUIC.
+    /// A QUIC connection at the address that the checks found, which one of the two has dialled.
     Quic,
     /// Meeting at a relay.
     Relay,

@@ -81,6 +81,11 @@ impl Attempt {
         }
     }
 
+    /// Where the report says what came of the checks, while they go on.
+    pub(super) fn punch_trial(&self) -> Option<usize> {
+        self.punch.as_ref().and_then(|punch| punch.trial)
+    }
+
     /// Whether a check with this user fragment is for us.
     pub(in super::super) fn has_fragment(&self, fragment: &str) -> bool {
         self.credentials.fragment == fragment

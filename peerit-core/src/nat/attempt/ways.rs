@@ -23,8 +23,9 @@ pub(super) const KNOWN_MAX: usize = 4;
 
 /// When the relay is tried: checks that work take two round trips after the answer (50 to 300 ms), through a
 /// tracker that is far away a second in all. A connection through the relay is open a second later, so the
-/// user has one within 3 s wherever there is a relay.
-const RELAY_AFTER: Duration = Duration::from_millis(1_500);
+/// user has one within 3 s wherever there is a relay, also where a second went by until trackers were asked over
+/// TCP.
+const RELAY_AFTER: Duration = Duration::from_millis(1_250);
 
 /// Most relays tried in one attempt.
 const RELAYS_MAX: usize = 2;
@@ -197,9 +198,16 @@ impl Attempt {
         by_quic: bool,
         outbox: &mut Outbox,
     ) -> End {
-        let trial = self.report.begin(Method::ReversedDial, Some(address));
+        let (method, path) = if by_quic {
+            (Method::Quic, self.path_to(address))
+        } else {
+            (Method::ReversedDial, Path::Direct)
+        };
+        let trial = self.report.begin(method, Some(address));
         self.report.end(trial, Outcome::Worked);
-        let path = if by_quic { self.path_to(address) } else { Path::Direct };
+        if by_quic {
+            self.report.end(self.punch_trial(), Outcome::Worked);
+        }
         self.establish(None, path, outbox)
     }
 

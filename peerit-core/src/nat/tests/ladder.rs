@@ -61,7 +61,7 @@ fn where_no_datagram_passes_a_relay_does_it() {
         (vec![Some(Path::Relayed)], vec![Some(Path::Relayed)])
     );
     let drawn = net.drawn();
-    assert!(drawn.contains(" 1500 a meets at 203.0.113.9:59000"), "{drawn}");
+    assert!(drawn.contains(" 1250 a meets at 203.0.113.9:59000"), "{drawn}");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn late_candidates_are_told_and_tried() {
     net.tell(0, Event::LocalCandidates { candidates: Vec::new() });
     net.tell(1, Event::LocalCandidates { candidates: Vec::new() });
     net.want(0, 1);
-    net.run(Duration::from_millis(1_500));
+    net.run(Duration::from_millis(1_200));
     assert_eq!((net.checks, net.paths(0)), (0, Vec::new()));
     net.tell(0, Event::Observed { observer: at("203.0.113.1:59000"), address: udp(0) });
     net.run(seconds(2));

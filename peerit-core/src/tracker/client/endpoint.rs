@@ -54,6 +54,8 @@ pub(super) struct Endpoint {
     token: Bytes,
     /// Whether the last request was answered.
     answering: bool,
+    /// Whether it has ever answered by UDP.
+    answers_udp: bool,
     failures: u32,
     /// Until then nothing is sent.
     retry_at: Timestamp,
@@ -80,6 +82,8 @@ struct Flight {
     datagrams: u32,
     tokens: u32,
     over_stream: bool,
+    /// Runs beside one by UDP, whatever becomes of that.
+    beside: bool,
     deadline: Timestamp,
 }
 
@@ -89,6 +93,7 @@ impl Endpoint {
             address,
             token: Bytes::new(),
             answering: false,
+            answers_udp: false,
             failures: 0,
             retry_at: Timestamp::ZERO,
             stream_until: Timestamp::ZERO,
@@ -211,7 +216,9 @@ impl Endpoint {
         let Some(event) = self.slots.get(&topic).map(|slot| slot.event) else { return };
         let over_stream = now < self.stream_until;
         self.unschedule(topic);
-        let flight = Flight { topic, event, datagrams: 0, tokens: 0, over_stream, deadline: now };
+        let beside = false;
+        let flight =
+            Flight { topic, event, datagrams: 0, tokens: 0, over_stream, beside, deadline: now };
         let transaction = outbox.rng.next_u64().max(1);
         self.transmit(now, transaction, flight, outbox);
     }
@@ -245,6 +252,9 @@ impl Endpoint {
     }
 
     /// Sends an overdue request again, the last time over TCP.
+    ///
+    /// A tracker met for the first time is asked over TCP beside it as soon as one datagram has no answer: where
+    /// UDP is blocked the user does not wait for the other two, and where it was only lost nothing is lost.
     fn resend(
         &mut self,
         now: Timestamp,
@@ -253,15 +263,29 @@ impl Endpoint {
         outbox: &mut Outbox,
     ) {
         if flight.over_stream {
-            self.fail(now, flight.topic, "no answer", outbox);
+            self.stream_lost(now, &flight, outbox);
             return;
         }
         flight.over_stream = flight.datagrams == DATAGRAMS_MAX;
+        let (topic, event) = (flight.topic, flight.event);
+        let is_first = flight.datagrams == 1 && !self.answers_udp && self.failures == 0;
         self.transmit(now, transaction, flight, outbox);
+        if is_first {
+            let (datagrams, tokens, over_stream, beside, deadline) = (0, 0, true, true, now);
+            let flight = Flight { topic, event, datagrams, tokens, over_stream, beside, deadline };
+            self.transmit(now, outbox.rng.next_u64().max(1), flight, outbox);
+        }
     }
 
     pub(super) fn stream_failed(&mut self, now: Timestamp, exchange: u64, outbox: &mut Outbox) {
         if let Some(flight) = self.take_flight(exchange, |flight| flight.over_stream) {
+            self.stream_lost(now, &flight, outbox);
+        }
+    }
+
+    /// There is no answer over TCP: a failure, unless UDP may still do it.
+    fn stream_lost(&mut self, now: Timestamp, flight: &Flight, outbox: &mut Outbox) {
+        if !flight.beside {
             self.fail(now, flight.topic, "no answer", outbox);
         }
     }
@@ -319,7 +343,8 @@ impl Endpoint {
         }
         self.answering = true;
         self.failures = 0;
-        if source == Source::Stream && now >= self.stream_until {
+        self.answers_udp |= source != Source::Stream;
+        if source == Source::Stream && !flight.beside && now >= self.stream_until {
             self.stream_until = now + STREAM_PREFERRED;
         }
         let wait = match body {
@@ -327,7 +352,10 @@ impl Endpoint {
             Body::Refusal(refusal) => self.take_refusal(&flight, refusal),
             _ => None,
         };
-        if let Some(wait) = wait {
+        let is_asking = self.flights.values().any(|other| other.topic == flight.topic);
+        // Of two requests that run beside each other the last one says when the next is due.
+        if let Some(wait) = wait.filter(|_| !is_asking) {
+            self.unschedule(flight.topic);
             self.schedule(flight.topic, now + wait);
         }
     }

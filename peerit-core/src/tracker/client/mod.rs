@@ -45,7 +45,8 @@ struct Outbox {
 /// Asks trackers about topics, in turn with intervals, retransmissions and backoff.
 ///
 /// All trackers of a topic are used, each at one address per address family. A request goes out by
-/// UDP after 0, 1 and 3 s, then over TCP from 7 s on; without an answer the tracker counts as dead
+/// UDP after 0, 1 and 3 s, then over TCP from 7 s on, and to a tracker met for the first time over TCP beside it
+/// after 1 s; without an answer the tracker counts as dead
 /// at that address, and is tried with a single request after 5 to 10 s, then twice as long each
 /// time up to 15 min, whatever the number of topics.
 ///

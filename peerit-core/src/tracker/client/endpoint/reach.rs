@@ -22,7 +22,7 @@ impl Endpoint {
     /// Whether the tracker may push signals to us: it knows our socket.
     pub(super) fn is_kept_alive(&self, now: Timestamp) -> bool {
         let is_member = |slot: &Slot| slot.announced && slot.event != AnnounceEvent::Stopped;
-        self.answering && now >= self.stream_until && self.slots.values().any(is_member)
+        self.answers_udp && now >= self.stream_until && self.slots.values().any(is_member)
     }
 
     /// Whether the tracker knows us in a swarm, and answers.
@@ -39,7 +39,7 @@ impl Endpoint {
     ) {
         let transaction = outbox.rng.next_u64().max(1);
         let request = message::signal(transaction, &self.token, &signal);
-        if now < self.stream_until {
+        if now < self.stream_until || !self.answers_udp {
             let (exchange, address) = (transaction, self.address);
             outbox.actions.push_back(Action::Exchange { exchange, address, request });
         } else {
@@ -51,6 +51,7 @@ impl Endpoint {
     /// The machine has other addresses now: everything is said anew, as to a tracker never heard of.
     pub(in super::super) fn network_changed(&mut self, now: Timestamp) {
         (self.retry_at, self.stream_until, self.observed) = (now, Timestamp::ZERO, None);
+        self.answers_udp = false;
         self.announce_all(now);
     }
 
