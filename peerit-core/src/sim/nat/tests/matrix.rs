@@ -44,7 +44,8 @@ fn every_pairing_ends_as_theory_has_it() {
             }
         }
     }
-    assert_eq!(direct / SEEDS, 44, "cells of 64");
+    // With an open side 15, both sides endpoint-independent 16, a symmetric one and a lenient one 8.
+    assert_eq!(direct / SEEDS, 39, "cells of 64");
 }
 
 #[test]
