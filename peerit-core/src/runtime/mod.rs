@@ -147,8 +147,15 @@ pub trait UdpSocket: Send + Sync {
     fn local_address(&self) -> io::Result<SocketAddr>;
 }
 
-/// When a non-blocking socket for datagrams is ready; see [`Runtime::watch_udp`].
+/// When a non-blocking socket for datagrams is ready, and where those who work on it run best; see
+/// [`Runtime::watch_udp`].
 pub trait UdpWatch: Send + Sync {
+    /// Runs a task that works on the socket, in the background: where it is woken at the least cost.
+    fn spawn(&self, future: BoxFuture<'static, ()>);
+
+    /// Resolves after `duration`, for such a task. Dropping it is free.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+
     /// Whether there may be something to receive. Only the task that asked last is woken.
     ///
     /// # Errors

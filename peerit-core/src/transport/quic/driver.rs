@@ -1,4 +1,4 @@
-//! Our [`Runtime`] as quinn's.
+//! What watches the socket as quinn's runtime.
 
 use std::fmt;
 use std::future::Future;
@@ -10,36 +10,36 @@ use std::time::Instant;
 
 use quinn::{AsyncTimer, AsyncUdpSocket};
 
-use crate::runtime::{BoxFuture, Runtime};
-use crate::transport::SharedUdp;
+use crate::runtime::{BoxFuture, UdpWatch};
 
-/// Runs quinn's tasks.
-pub(super) struct Driver(pub(super) Arc<dyn Runtime>);
+/// Runs quinn's tasks: one for the socket, one for each connection.
+pub(super) struct Driver(pub(super) Arc<dyn UdpWatch>);
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("runtime")
+        f.write_str("driver")
     }
 }
 
 impl quinn::Runtime for Driver {
     fn new_timer(&self, due: Instant) -> Pin<Box<dyn AsyncTimer>> {
-        Box::pin(Timer { runtime: Arc::clone(&self.0), due, sleep: None })
+        Box::pin(Timer { watch: Arc::clone(&self.0), due, sleep: None })
     }
 
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
         self.0.spawn(future);
     }
 
-    fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        Ok(SharedUdp::new(&*self.0, socket)?.quic())
+    /// Never called: only for sockets that quinn binds itself.
+    fn wrap_udp_socket(&self, _: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
 /// A timer that is set anew only when it must ring earlier: a connection's deadline moves with nearly
 /// every packet, a system timer should not.
 struct Timer {
-    runtime: Arc<dyn Runtime>,
+    watch: Arc<dyn UdpWatch>,
     due: Instant,
     sleep: Option<(Instant, BoxFuture<'static, ()>)>,
 }
@@ -50,14 +50,14 @@ impl AsyncTimer for Timer {
     }
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Self { runtime, due, sleep } = &mut *self;
+        let Self { watch, due, sleep } = &mut *self;
         loop {
             let left = due.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Poll::Ready(());
             }
             if sleep.as_ref().is_none_or(|(rings, _)| rings > due) {
-                *sleep = Some((*due, runtime.sleep(left)));
+                *sleep = Some((*due, watch.sleep(left)));
             }
             if let Some((_, sleep)) = sleep {
                 ready!(sleep.as_mut().poll(context));
@@ -90,7 +90,10 @@ mod tests {
     fn a_timer_rings_at_the_last_moment_it_was_set_to() {
         on_each_runtime(|runtime| async move {
             let start = Instant::now();
-            let mut timer = Driver(runtime).new_timer(start + LONG);
+            let socket = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let watch = runtime.watch_udp(socket).unwrap();
+            let mut timer = Driver(watch).new_timer(start + LONG);
             let mut rings = |due| {
                 timer.as_mut().reset(due);
                 poll_fn(|context| timer.as_mut().poll(context)).now_or_never()

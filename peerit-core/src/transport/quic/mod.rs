@@ -73,7 +73,7 @@ impl QuicTransport {
             config::endpoint(),
             Some(config::server(tls)?),
             socket.quic(),
-            Arc::new(Driver(Arc::clone(&runtime))),
+            Arc::new(Driver(socket.watch())),
         )?;
         let (client, port) = (config::client(tls)?, socket.local_address().port());
         Ok(Self { runtime, endpoint, client, port, handshakes: Arc::default() })

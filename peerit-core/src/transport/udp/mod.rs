@@ -93,6 +93,11 @@ impl SharedUdp {
         self.inner.local_address
     }
 
+    /// What runs the tasks of QUIC.
+    pub(super) fn watch(&self) -> Arc<dyn UdpWatch> {
+        Arc::clone(&self.inner.watch)
+    }
+
     /// The lane of QUIC.
     pub(super) fn quic(&self) -> Arc<dyn AsyncUdpSocket> {
         Arc::clone(&self.inner) as Arc<dyn AsyncUdpSocket>
