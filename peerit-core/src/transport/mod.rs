@@ -7,6 +7,7 @@ pub mod memory;
 pub(crate) mod messages;
 mod pipe;
 mod quic;
+mod racing;
 mod tcp;
 mod tls;
 mod udp;
@@ -22,6 +23,7 @@ pub use frames::{FrameError, FrameReader, FrameWriter, framed};
 pub use handshake::{HandshakeError, PeerStream, answer_swarm, dial_swarm};
 pub use identity::{Identity, IdentityError};
 pub use quic::QuicTransport;
+pub use racing::RacingTransport;
 pub use tcp::TcpTransport;
 pub use udp::SharedUdp;
 
