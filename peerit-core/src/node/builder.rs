@@ -13,7 +13,9 @@ use super::tracker_service::{TrackerService, TrackerServiceConfig};
 use super::workers::Workers;
 use super::{Node, accept};
 use crate::runtime::{self, Runtime};
-use crate::transport::{Identity, TcpTransport, Transport, TransportError};
+use crate::transport::{
+    Identity, QuicTransport, RacingTransport, SharedUdp, TcpTransport, Transport, TransportError,
+};
 use crate::wire::AGENT_LENGTH_MAX;
 
 /// Reads for uploads that run at once: enough to keep a solid-state disk's queue busy.
@@ -49,8 +51,8 @@ impl NodeBuilder {
         }
     }
 
-    /// Where peers can dial this node (TCP), and its datagrams come from (UDP). Default: any free
-    /// port on all interfaces.
+    /// Where peers can dial this node by TCP and by QUIC, on one port number, and where its datagrams come
+    /// from. Default: any free port on all interfaces.
     pub fn listen(mut self, listen: SocketAddr) -> Self {
         self.listen = listen;
         self
@@ -69,7 +71,7 @@ impl NodeBuilder {
         self
     }
 
-    /// What carries connections, instead of TCP and TLS, and the identity it proves.
+    /// What carries connections, instead of TCP and QUIC, and the identity it proves.
     pub fn transport(mut self, transport: Arc<dyn Transport>, identity: Identity) -> Self {
         self.transport = Some((transport, identity));
         self
@@ -106,16 +108,18 @@ impl NodeBuilder {
     /// When there is no runtime or no randomness, or a port is taken.
     pub async fn start(self) -> Result<Node, NodeError> {
         let runtime = self.runtime.or_else(runtime::default).ok_or(NodeError::NoRuntime)?;
+        let listen_error = |source| NodeError::Listen { address: self.listen, source };
         let (transport, identity, udp) = match self.transport {
-            Some((transport, identity)) => (transport, identity, bind_udp(self.listen, 0)?),
+            Some((transport, identity)) => {
+                let udp = runtime.udp_socket(bind_udp(self.listen, 0)?).map_err(listen_error)?;
+                (transport, identity, udp)
+            }
             None => {
                 let identity = self.identity.map_or_else(Identity::generate, Ok)?;
                 let (transport, udp) = bind(&runtime, &identity, self.listen)?;
-                (transport, identity, udp)
+                (transport, identity, udp.tracker())
             }
         };
-        let listen_error = |source| NodeError::Listen { address: self.listen, source };
-        let udp = runtime.udp_socket(udp).map_err(listen_error)?;
         let tracker = match self.embedded_tracker {
             Some(listen) => Some(start_tracker(&runtime, listen)?),
             None => None,
@@ -144,12 +148,27 @@ impl NodeBuilder {
     }
 }
 
-/// TCP and UDP on the same number, so that what the tracker sees of one serves the other.
+/// TCP, preferred, and QUIC; and the socket that QUIC is on.
 fn bind(
     runtime: &Arc<dyn Runtime>,
     identity: &Identity,
     listen: SocketAddr,
-) -> Result<(Arc<dyn Transport>, UdpSocket), NodeError> {
+) -> Result<(Arc<dyn Transport>, SharedUdp), NodeError> {
+    let (tcp, udp) = bind_ports(runtime, identity, listen)?;
+    let address = SocketAddr::new(listen.ip(), tcp.listen_port());
+    let udp =
+        SharedUdp::new(&**runtime, udp).map_err(|source| NodeError::Listen { address, source })?;
+    let quic = QuicTransport::new(Arc::clone(runtime), identity, &udp)?;
+    let both = RacingTransport::new(Arc::clone(runtime), Box::new(tcp), Box::new(quic));
+    Ok((Arc::new(both), udp))
+}
+
+/// TCP and UDP on the same number, so that what the tracker sees of one serves the other.
+fn bind_ports(
+    runtime: &Arc<dyn Runtime>,
+    identity: &Identity,
+    listen: SocketAddr,
+) -> Result<(TcpTransport, UdpSocket), NodeError> {
     let mut tries = if listen.port() == 0 { PORT_TRIES } else { 1 };
     loop {
         tries -= 1;
@@ -161,7 +180,7 @@ fn bind(
                 },
             )?;
         match bind_udp(listen, tcp.listen_port()) {
-            Ok(udp) => return Ok((Arc::new(tcp), udp)),
+            Ok(udp) => return Ok((tcp, udp)),
             Err(error) if tries == 0 => return Err(error),
             Err(_) => {}
         }

@@ -43,3 +43,9 @@ pub const INTERVAL_MIN: Duration = Duration::from_secs(10);
 
 /// Longest announce interval that a peer keeps to, whatever the tracker says.
 pub const INTERVAL_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Whether a datagram is of a tracker or for one, by its first byte (RFC 9443 gives it to nobody).
+#[must_use]
+pub fn is_tracker(datagram: &[u8]) -> bool {
+    datagram.first() == Some(&codec::FIRST_BYTE)
+}

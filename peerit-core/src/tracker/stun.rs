@@ -41,10 +41,11 @@ type Attribute<'a> = (u16, &'a [u8]);
 /// Names a request; chosen at random, so that nobody off the path can forge its answer.
 pub type TransactionId = [u8; 12];
 
-/// Whether a datagram is STUN by its first byte (RFC 9443).
+/// Whether a datagram is STUN: by its first byte (RFC 9443) and the magic cookie.
 #[must_use]
 pub fn is_stun(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| *first < 4)
+        && datagram.get(4..8) == Some(MAGIC_COOKIE.to_be_bytes().as_slice())
 }
 
 /// A binding request of 44 bytes.

@@ -6,9 +6,13 @@ mod identity;
 pub mod memory;
 pub(crate) mod messages;
 mod pipe;
+mod quic;
+mod racing;
 mod tcp;
 mod tls;
+mod udp;
 
+use std::future::ready;
 use std::net::SocketAddr;
 
 use crate::id::PeerId;
@@ -18,12 +22,14 @@ use crate::swarm::Path;
 pub use frames::{FrameError, FrameReader, FrameWriter, framed};
 pub use handshake::{HandshakeError, PeerStream, answer_swarm, dial_swarm};
 pub use identity::{Identity, IdentityError};
+pub use quic::QuicTransport;
+pub use racing::RacingTransport;
 pub use tcp::TcpTransport;
+pub use udp::SharedUdp;
 
 /// A way to reach peers and be reached.
 ///
-/// TCP with TLS 1.3 is one; QUIC on a punched path is another; tests use memory; an application may
-/// bring its own.
+/// TCP with TLS 1.3 is one, QUIC another; tests use memory; an application may bring its own.
 pub trait Transport: Send + Sync {
     /// Opens a connection and ends its handshake. Dropping the future gives the dial up. No
     /// deadline of its own: the caller has one.
@@ -35,6 +41,12 @@ pub trait Transport: Send + Sync {
 
     /// The port on which peers can dial this transport; 0: none.
     fn listen_port(&self) -> u16;
+
+    /// Ends what is still open and lets the peers know, for two seconds at most. For transports whose
+    /// connections do not outlive the process in the system; the default does nothing.
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
 }
 
 /// A connection whose handshake is yet to be done: to be awaited in a task of its own, with a
