@@ -18,6 +18,8 @@ mod interfaces;
 mod manifest_fetch;
 mod options;
 mod places;
+#[cfg(test)]
+mod relay_tests;
 mod resolve;
 mod share;
 mod share_task;

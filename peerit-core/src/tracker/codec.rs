@@ -7,6 +7,7 @@ use peerit_proto::Message;
 use peerit_proto::tracker::v1 as proto;
 use peerit_proto::wire::v1::SocketAddress;
 
+use super::relay::{RelayOpen, checked_open};
 use super::{DATAGRAM_MAX, PEERS_WANTED_MAX, STREAM_RESPONSE_MAX};
 use crate::id::{PeerId, Topic};
 use crate::wire::address::{self, decode_ip};
@@ -26,6 +27,7 @@ pub(super) enum Ask {
     Announce(Announce),
     Scrape(Vec<Topic>),
     Signal(proto::Signal),
+    Relay(RelayOpen),
 }
 
 /// An announce that is within its bounds.
@@ -73,6 +75,7 @@ pub(super) fn checked(body: proto::request::Body) -> Option<Ask> {
             let ids = [&signal.topic, &signal.sender, &signal.receiver];
             ids.iter().all(|id| id.len() == 32).then_some(Ask::Signal(signal))
         }
+        proto::request::Body::RelayOpen(open) => checked_open(&open).map(Ask::Relay),
         proto::request::Body::Scrape(_) | proto::request::Body::Signal(_) => None,
     }
 }

@@ -8,6 +8,7 @@
 mod client;
 mod codec;
 mod rate;
+pub mod relay;
 mod server;
 pub mod stun;
 mod table;

@@ -6,6 +6,7 @@ mod identity;
 pub mod memory;
 pub(crate) mod messages;
 mod pipe;
+mod relay;
 mod tcp;
 mod tls;
 
@@ -18,6 +19,7 @@ use crate::swarm::Path;
 pub use frames::{FrameError, FrameReader, FrameWriter, framed};
 pub use handshake::{HandshakeError, PeerStream, answer_swarm, dial_swarm};
 pub use identity::{Identity, IdentityError};
+pub use relay::{RelayDialer, RelayError};
 pub use tcp::TcpTransport;
 
 /// A way to reach peers and be reached.
@@ -72,6 +74,9 @@ pub enum TransportError {
     /// TLS was agreed on, and yet the peer showed no ed25519 key.
     #[error("peer showed no ed25519 key")]
     NoPeerId,
+    /// A relay does not lead to the peer.
+    #[error("{0}")]
+    Relay(#[from] RelayError),
     /// The transport does not listen any more.
     #[error("transport is closed")]
     Closed,
