@@ -58,6 +58,24 @@ impl Namespace {
         run(self.command(words.next().unwrap_or_default()).args(words)).map(drop)
     }
 
+    /// Adds nftables rules in it, in the words of `nft`.
+    pub(crate) fn nft(&self, rules: &str) {
+        self.try_nft(rules).unwrap();
+    }
+
+    pub(crate) fn try_nft(&self, rules: &str) -> Result<(), String> {
+        run(self.command("nft").arg(rules)).map(drop)
+    }
+
+    /// Makes a router of it.
+    pub(crate) fn forward(&self) {
+        for family in ["ipv4", "ipv6"] {
+            let name = if family == "ipv4" { "ip_forward" } else { "conf/all/forwarding" };
+            let script = format!("echo 1 > /proc/sys/net/{family}/{name}");
+            run(self.command("sh").args(["-c", &script])).unwrap();
+        }
+    }
+
     /// A command in it, to which arguments can be added.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("ip");
