@@ -321,7 +321,8 @@ impl Driver {
     }
 }
 
-async fn ask(
+/// One request to a tracker over TCP; none if it closes without an answer.
+pub(super) async fn ask(
     runtime: &dyn Runtime,
     address: SocketAddr,
     request: &[u8],

@@ -11,6 +11,7 @@ mod builder;
 mod clock;
 mod connection;
 mod context;
+pub mod doctor;
 mod error;
 mod handle;
 mod input;

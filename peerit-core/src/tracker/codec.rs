@@ -91,6 +91,20 @@ fn checked_announce(announce: &proto::Announce) -> Option<Announce> {
     })
 }
 
+/// A request that asks for nothing: who answers is a tracker. `transaction` must not be zero.
+#[must_use]
+pub fn empty_request(transaction: u64) -> Bytes {
+    let body = Some(proto::request::Body::Scrape(proto::Scrape::default()));
+    let request = proto::Request { transaction, body, ..proto::Request::default() };
+    request.encode_to_vec().into()
+}
+
+/// Whether `response` is a tracker's to the request of that transaction.
+#[must_use]
+pub fn is_response_to(response: Bytes, transaction: u64) -> bool {
+    decode_response(response).is_some_and(|response| response.transaction == transaction)
+}
+
 /// As many of `peers` as fit into `reply` when the whole response may have `limit` bytes.
 pub(super) fn fill_peers(reply: &mut proto::AnnounceReply, peers: Vec<proto::Peer>, limit: usize) {
     // Transaction 9; field header of the reply: tag 1, length at most 3.
