@@ -101,7 +101,7 @@ struct Swarm {
 impl Swarm {
     fn new(bench: &Bench, scenario: Scenario) -> Self {
         let internet = Segment::new(bench, "internet", [198, 51, 100]);
-        let tracker = Tracker::start(internet.namespace());
+        let tracker = Tracker::start(internet.namespace(), internet.address(1));
         let mut hosts = vec![Host::new(bench, &internet, "seed", SEED_NUMBER, scenario.seed)];
         for index in 1..=scenario.leech_count {
             let (name, number) = (format!("leech{index}"), SEED_NUMBER + index);

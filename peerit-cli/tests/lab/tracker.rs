@@ -13,10 +13,11 @@ const PORT: u16 = 59_000;
 pub(crate) struct Tracker(Child);
 
 impl Tracker {
-    /// Starts one on all addresses of the namespace, and returns when it listens.
-    pub(crate) fn start(namespace: &Namespace) -> Self {
+    /// Starts one in the namespace, and returns when it listens. On all addresses (`::`) it answers datagrams
+    /// from the address that is nearest to the receiver, which may not be the one that was asked.
+    pub(crate) fn start(namespace: &Namespace, listen: impl Into<IpAddr>) -> Self {
         let mut command = namespace.command(tracker_program());
-        command.args(["--listen", &format!("[::]:{PORT}"), "--relay"]);
+        command.args(["--listen", &Self::address(listen), "--relay"]);
         let mut tracker = Self(command.stdout(Stdio::piped()).spawn().unwrap());
         let mut line = String::new();
         BufReader::new(tracker.0.stdout.take().unwrap()).read_line(&mut line).unwrap();

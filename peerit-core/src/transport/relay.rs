@@ -185,3 +185,6 @@ impl AsyncWrite for Unframed {
         Pin::new(&mut self.stream).poll_close(context)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@
 //! `LAB_CELLS=restricted/open,same/restricted` chooses some.
 
 mod cell;
+mod doctor;
 mod expected;
 mod kind;
 mod network;

@@ -9,6 +9,8 @@
 //! place, filters for such addresses would hide bugs. Homes have private ones (RFC 1918), and a carrier's own
 //! network is that of RFC 6598.
 
+use std::net::Ipv6Addr;
+
 use super::kind::Kind;
 use crate::bench::Bench;
 use crate::host::Host;
@@ -81,7 +83,10 @@ impl Internet {
         for network in [far_prefix, far_home] {
             near.namespace().ip(&format!("-6 route add {network}:/64 via {near_prefix}:fe"));
         }
-        let trackers = [&near, &far].map(|segment| Tracker::start(segment.namespace()));
+        let trackers = [
+            Tracker::start(near.namespace(), Ipv6Addr::UNSPECIFIED),
+            Tracker::start(far.namespace(), far.address(1)),
+        ];
         Self { near, far, _trackers: trackers }
     }
 

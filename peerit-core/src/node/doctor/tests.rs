@@ -2,7 +2,9 @@
 
 use super::super::{TrackerService, TrackerServiceConfig};
 use super::*;
+use crate::runtime::UdpSocket;
 use crate::runtime::testing::on_each_runtime;
+use crate::tracker::stun;
 
 fn tracker(name: String) -> Server {
     Server { name, is_tracker: true }
@@ -44,6 +46,67 @@ fn what_does_not_answer_is_named() {
         assert!(!wrong.problem.is_empty() && wrong.addresses.is_empty());
         assert_eq!((report.udp, report.mapping), (None, Mapping::Unknown));
         assert_eq!(report.advice(), [Advice::Unreached]);
+    });
+}
+
+/// Which answers get through, by the flags of their CHANGE-REQUEST.
+type Passes = fn(u8) -> bool;
+
+/// A server of RFC 5780 at two addresses, which answers from those that `passes` lets through.
+async fn stun_server(
+    runtime: Arc<dyn Runtime>,
+    main: Arc<dyn UdpSocket>,
+    other: Arc<dyn UdpSocket>,
+    passes: Passes,
+) {
+    let other_port = runtime.udp_socket(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+    let SocketAddr::V4(address) = other.local_address().unwrap() else { panic!("IPv4") };
+    let mut buffer = [0; 1_500];
+    loop {
+        let (length, from) = main.recv_from(&mut buffer).await.unwrap();
+        let mut request = buffer[..length].to_vec();
+        // CHANGE-REQUEST, which our own server does not know.
+        let flags =
+            if request[20..22] == [0, 3] { request.drain(20..28).nth(7).unwrap() } else { 0 };
+        request[3] = u8::try_from(request.len() - 20).unwrap();
+        let mut answer = stun::answer(&request, from).unwrap().to_vec();
+        answer.extend([0x80, 0x2c, 0, 8, 0, 1]);
+        answer.extend(address.port().to_be_bytes());
+        answer.extend(address.ip().octets());
+        answer[3] += 12;
+        let socket = match flags {
+            0 => &main,
+            2 => &other_port,
+            _ => &other,
+        };
+        if passes(flags) {
+            socket.send_to(&answer, from).await.unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_server_that_answers_from_elsewhere_tells_the_filtering() {
+    let filters: [(Passes, Filtering); 3] = [
+        (|_| true, Filtering::EndpointIndependent),
+        (|flags| flags != 6, Filtering::AddressDependent),
+        (|flags| flags == 0, Filtering::AddressAndPortDependent),
+    ];
+    on_each_runtime(|runtime| async move {
+        let examined = filters.map(|(passes, filtering)| {
+            let runtime = runtime.clone();
+            async move {
+                let [main, other] = ["127.0.0.1:0", "127.0.0.2:0"].map(|address| {
+                    runtime.udp_socket(std::net::UdpSocket::bind(address).unwrap()).unwrap()
+                });
+                let name = main.local_address().unwrap().to_string();
+                runtime.spawn(Box::pin(stun_server(runtime.clone(), main, other, passes)));
+                let server = Server { name, is_tracker: false };
+                let report = examine(&runtime, &[server]).await.unwrap();
+                assert_eq!(report.filtering, filtering);
+            }
+        });
+        join_all(examined).await;
     });
 }
 
