@@ -2,6 +2,7 @@
 
 use peerit_core::daemon::DaemonStatus;
 use peerit_core::manifest::Manifest;
+use peerit_core::node::doctor::{AddressReport, Ipv6, Report, ServerReport};
 use peerit_core::node::{PeerStatus, ShareState, ShareStatus};
 use peerit_core::swarm::Path;
 use peerit_core::tracker::TrackerStatus;
@@ -151,6 +152,44 @@ pub(crate) struct BadFile {
     pub(crate) reason: String,
 }
 
+/// `peerit doctor`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Doctor {
+    pub(crate) servers: Vec<Server>,
+    /// Whether UDP passes; null if no server answered at all.
+    pub(crate) udp_passes: Option<bool>,
+    /// In the words of RFC 5780: "endpoint-independent", "address-dependent", "address and port-dependent"; or
+    /// "none" without NAT, "address-dependent or address and port-dependent", "unknown".
+    pub(crate) nat_mapping: String,
+    /// Likewise; or "endpoint-independent or address-dependent", "unknown".
+    pub(crate) nat_filtering: String,
+    /// "absent", "untried", "works" or "broken".
+    pub(crate) ipv6: &'static str,
+    /// What the user can do, the most important first.
+    pub(crate) advice: Vec<String>,
+}
+
+/// One server that was asked.
+#[derive(Debug, Serialize)]
+pub(crate) struct Server {
+    pub(crate) server: String,
+    /// Why it has no address; empty if it has.
+    pub(crate) problem: String,
+    pub(crate) addresses: Vec<ServerAddress>,
+}
+
+/// One address of a server.
+#[derive(Debug, Serialize)]
+pub(crate) struct ServerAddress {
+    pub(crate) address: String,
+    /// Where it saw our datagram come from; null if it did not answer over UDP.
+    pub(crate) sees: Option<String>,
+    /// Whether a tracker answers over TCP; null if it was not asked, as STUN servers are not.
+    pub(crate) tcp: Option<bool>,
+    /// What is wrong over TCP; empty if nothing is.
+    pub(crate) tcp_problem: String,
+}
+
 /// Prints one document: over many lines for people, in one when more follow.
 pub(crate) fn print(
     env: &mut Env,
@@ -246,6 +285,40 @@ impl Tracker {
             seeds: tracker.seeds,
             leeches: tracker.leeches,
             problem: tracker.problem.clone(),
+        }
+    }
+}
+
+impl Doctor {
+    pub(crate) fn of(report: &Report) -> Self {
+        Self {
+            servers: report.servers.iter().map(Server::of).collect(),
+            udp_passes: report.udp,
+            nat_mapping: report.mapping.to_string(),
+            nat_filtering: report.filtering.to_string(),
+            ipv6: match report.ipv6 {
+                Ipv6::Absent => "absent",
+                Ipv6::Untried(_) => "untried",
+                Ipv6::Works(_) => "works",
+                Ipv6::Broken(_) => "broken",
+            },
+            advice: report.advice().iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl Server {
+    fn of(report: &ServerReport) -> Self {
+        let address = |address: &AddressReport| ServerAddress {
+            address: address.address.to_string(),
+            sees: address.mapped.map(|mapped| mapped.to_string()),
+            tcp: address.tcp.as_ref().map(Result::is_ok),
+            tcp_problem: address.tcp.clone().and_then(Result::err).unwrap_or_default(),
+        };
+        Self {
+            server: report.server.clone(),
+            problem: report.problem.clone(),
+            addresses: report.addresses.iter().map(address).collect(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Cursor, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,9 @@ use futures_lite::future::block_on;
 use peerit_core::daemon::{Daemon, DaemonClient, DaemonConfig, Stopper};
 use peerit_core::id::{ContentId, PeerId};
 use peerit_core::manifest::Manifest;
-use peerit_core::node::{PeerStatus, ShareState, ShareStatus};
+use peerit_core::node::{
+    PeerStatus, ShareState, ShareStatus, TrackerService, TrackerServiceConfig,
+};
 use peerit_core::swarm::Path;
 use serde_json::Value;
 
@@ -434,4 +436,36 @@ fn a_status_has_these_fields() {
         "trackers": [],
     });
     assert_eq!(document, expected);
+}
+
+#[test]
+fn doctor_asks_only_who_is_named() {
+    let world = World::new();
+    let nobody = world.run("doctor");
+    assert_eq!(nobody.code, 2);
+    assert!(nobody.err.contains("--tracker"), "{nobody:?}");
+
+    let config = TrackerServiceConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..TrackerServiceConfig::default()
+    };
+    let tracker = TrackerService::start(runtime().unwrap(), config).unwrap();
+    let address = tracker.local_address();
+    world.file("a.txt", b"content");
+    world.run(&format!("create a.txt --tracker {address}"));
+    let found = world.run(&format!("doctor a.txt.p2p --tracker {address} --json"));
+    assert_eq!(found.code, 0, "{found:?}");
+    let json = found.json();
+    assert_eq!(json["servers"].as_array().unwrap().len(), 1, "each once");
+    assert_eq!(json["servers"][0]["addresses"][0]["tcp"], true);
+    assert_eq!(json["udp_passes"], true);
+    assert_eq!((&json["nat_mapping"], &json["nat_filtering"]), (&"none".into(), &"unknown".into()));
+    let found = world.run(&format!("doctor --stun {address}"));
+    assert!(found.out.contains("NAT mapping    none"), "{found:?}");
+    assert!(!found.out.contains("TCP:"), "{found:?}");
+
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = world.run(&format!("doctor --tracker {}", silent.local_addr().unwrap()));
+    assert_eq!(silent.code, 2);
+    assert!(silent.out.contains("UDP: no answer; TCP: "), "{silent:?}");
 }

@@ -324,7 +324,8 @@ impl Driver {
     }
 }
 
-async fn ask(
+/// One request to a tracker over TCP; none if it closes without an answer.
+pub(super) async fn ask(
     runtime: &dyn Runtime,
     address: SocketAddr,
     request: &[u8],

@@ -11,6 +11,7 @@ mod builder;
 mod clock;
 mod connection;
 mod context;
+pub mod doctor;
 mod error;
 mod handle;
 mod input;
@@ -18,6 +19,8 @@ mod interfaces;
 mod manifest_fetch;
 mod options;
 mod places;
+#[cfg(test)]
+mod relay_tests;
 mod resolve;
 mod share;
 mod share_task;

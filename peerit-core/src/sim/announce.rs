@@ -174,7 +174,8 @@ impl Simulation {
                     let event = ClientEvent::StreamReply { exchange: connection, response };
                     self.post(host, one_way, Mail::ToClient(event));
                 }
-                ServerAction::Close { connection } => {
+                // This tracker is no relay.
+                ServerAction::Close { connection } | ServerAction::Relay { connection, .. } => {
                     let event = ClientEvent::StreamFailed { exchange: connection };
                     self.post(host, one_way, Mail::ToClient(event));
                 }

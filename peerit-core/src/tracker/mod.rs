@@ -8,6 +8,7 @@
 mod client;
 mod codec;
 mod rate;
+pub mod relay;
 mod server;
 pub mod stun;
 mod table;
@@ -22,6 +23,7 @@ pub use client::{
     Action as ClientAction, Event as ClientEvent, TRACKERS_PER_TOPIC_MAX, TrackerClient,
     TrackerKey, TrackerStatus,
 };
+pub use codec::{empty_request, is_response_to};
 pub use server::{Action as ServerAction, Event as ServerEvent, ServerConfig, TrackerServer};
 
 /// Where a tracker listens unless told otherwise, UDP and TCP.

@@ -8,6 +8,7 @@ pub(crate) mod messages;
 mod pipe;
 mod quic;
 mod racing;
+mod relay;
 mod tcp;
 mod tls;
 mod udp;
@@ -24,6 +25,7 @@ pub use handshake::{HandshakeError, PeerStream, answer_swarm, dial_swarm};
 pub use identity::{Identity, IdentityError};
 pub use quic::QuicTransport;
 pub use racing::RacingTransport;
+pub use relay::{RelayDialer, RelayError};
 pub use tcp::TcpTransport;
 pub use udp::SharedUdp;
 
@@ -84,6 +86,9 @@ pub enum TransportError {
     /// TLS was agreed on, and yet the peer showed no ed25519 key.
     #[error("peer showed no ed25519 key")]
     NoPeerId,
+    /// A relay does not lead to the peer.
+    #[error("{0}")]
+    Relay(#[from] RelayError),
     /// The transport does not listen any more.
     #[error("transport is closed")]
     Closed,

@@ -235,6 +235,8 @@ impl NatSimulation {
                 let event = ClientEvent::StreamReply { exchange: connection, response };
                 self.after(delay, Happening::Client(by, event));
             }
+            // A relay is a table of its own here.
+            ServerAction::Relay { .. } => {}
             ServerAction::Close { connection } => {
                 let event = ClientEvent::StreamFailed { exchange: connection };
                 self.after(delay, Happening::Client(by, event));

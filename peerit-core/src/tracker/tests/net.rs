@@ -207,7 +207,7 @@ impl Net {
                             event = Some(ClientEvent::StreamReply { exchange, response });
                         }
                         ServerAction::Send { to, datagram } => self.send(tracker, to, &datagram),
-                        ServerAction::Close { .. } => panic!(),
+                        ServerAction::Close { .. } | ServerAction::Relay { .. } => panic!(),
                     }
                 }
                 let event = event.unwrap_or(ClientEvent::StreamFailed { exchange });
