@@ -48,6 +48,7 @@ pub(crate) async fn run(context: Arc<Context>, shut_down: async_channel::Receive
 }
 
 async fn answer(context: &Context, incoming: Incoming) {
+    let by_quic = incoming.by_quic;
     let connection = match incoming.handshake.await {
         Ok(connection) => connection,
         Err(error) => return log::debug!("a peer that dialled failed: {error}"),
@@ -56,7 +57,9 @@ async fn answer(context: &Context, incoming: Incoming) {
     let find_key = |topic| context.swarm_key(topic);
     match answer_swarm(connection, context.peer_id, find_key).await {
         Ok((topic, stream)) => {
-            if let Some(share) = context.answering(topic) {
+            if let Some(paths) = &context.paths {
+                paths.accepted(topic, stream, by_quic);
+            } else if let Some(share) = context.answering(topic) {
                 let direction = Direction::Answered;
                 let opened = Input::Opened { stream: Box::new(stream), direction };
                 // Fails when the share has just ended.

@@ -9,12 +9,14 @@ use super::announcer::Announcer;
 use super::clock::Clock;
 use super::context::{Context, Shares};
 use super::error::NodeError;
+use super::paths::{self, Means, Paths};
 use super::tracker_service::{TrackerService, TrackerServiceConfig};
 use super::workers::Workers;
 use super::{Node, accept};
 use crate::runtime::{self, Runtime};
 use crate::transport::{
-    Identity, QuicTransport, RacingTransport, SharedUdp, TcpTransport, Transport, TransportError,
+    Identity, QuicTransport, RacingTransport, RelayDialer, SharedUdp, TcpTransport, Transport,
+    TransportError,
 };
 use crate::wire::AGENT_LENGTH_MAX;
 
@@ -109,15 +111,17 @@ impl NodeBuilder {
     pub async fn start(self) -> Result<Node, NodeError> {
         let runtime = self.runtime.or_else(runtime::default).ok_or(NodeError::NoRuntime)?;
         let listen_error = |source| NodeError::Listen { address: self.listen, source };
-        let (transport, identity, udp) = match self.transport {
+        let (transport, identity, udp, means) = match self.transport {
             Some((transport, identity)) => {
                 let udp = runtime.udp_socket(bind_udp(self.listen, 0)?).map_err(listen_error)?;
-                (transport, identity, udp)
+                (transport, identity, udp, None)
             }
             None => {
                 let identity = self.identity.map_or_else(Identity::generate, Ok)?;
-                let (transport, udp) = bind(&runtime, &identity, self.listen)?;
-                (transport, identity, udp.tracker())
+                let (transport, udp, quic) = bind(&runtime, &identity, self.listen)?;
+                let relays = RelayDialer::new(Arc::clone(&runtime), &identity)?;
+                let means = Means { stun: udp.stun(), quic, relays };
+                (transport, identity, udp.tracker(), Some(means))
             }
         };
         let tracker = match self.embedded_tracker {
@@ -127,8 +131,12 @@ impl NodeBuilder {
         let peer_id = identity.peer_id();
         let cores = available_parallelism().map_or(1, usize::from);
         let (closing, shut_down) = async_channel::bounded(1);
+        let (paths, inbox) = Paths::new();
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret)?;
         let context = Arc::new(Context {
             announcer: Announcer::start(Arc::clone(&runtime), udp, peer_id, getrandom::u64()?),
+            paths: means.is_some().then_some(paths),
             transport,
             peer_id,
             agent: self.agent,
@@ -143,24 +151,29 @@ impl NodeBuilder {
             runtime,
             closing,
         });
+        if let Some(means) = means {
+            let run = paths::run(Arc::clone(&context), means, secret, inbox, shut_down.clone());
+            context.runtime.spawn(Box::pin(run));
+        }
         context.runtime.spawn(Box::pin(accept::run(Arc::clone(&context), shut_down)));
         Ok(Node::new(context))
     }
 }
 
-/// TCP, preferred, and QUIC; and the socket that QUIC is on.
+/// TCP, preferred, and QUIC; the socket that QUIC is on; and QUIC alone.
 fn bind(
     runtime: &Arc<dyn Runtime>,
     identity: &Identity,
     listen: SocketAddr,
-) -> Result<(Arc<dyn Transport>, SharedUdp), NodeError> {
+) -> Result<(Arc<dyn Transport>, SharedUdp, Arc<QuicTransport>), NodeError> {
     let (tcp, udp) = bind_ports(runtime, identity, listen)?;
     let address = SocketAddr::new(listen.ip(), tcp.listen_port());
     let udp =
         SharedUdp::new(&**runtime, udp).map_err(|source| NodeError::Listen { address, source })?;
-    let quic = QuicTransport::new(Arc::clone(runtime), identity, &udp)?;
-    let both = RacingTransport::new(Arc::clone(runtime), Box::new(tcp), Box::new(quic));
-    Ok((Arc::new(both), udp))
+    let quic = Arc::new(QuicTransport::new(Arc::clone(runtime), identity, &udp)?);
+    let second = Box::new(Arc::clone(&quic));
+    let both = RacingTransport::new(Arc::clone(runtime), Box::new(tcp), second);
+    Ok((Arc::new(both), udp, quic))
 }
 
 /// TCP and UDP on the same number, so that what the tracker sees of one serves the other.

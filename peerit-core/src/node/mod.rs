@@ -18,6 +18,7 @@ mod input;
 mod interfaces;
 mod manifest_fetch;
 mod options;
+mod paths;
 mod places;
 #[cfg(test)]
 mod relay_tests;
@@ -31,7 +32,7 @@ mod tracker_service;
 mod tracker_tests;
 mod workers;
 
-pub use announcer::Announcer;
+pub use announcer::{Announcer, Found};
 pub use builder::NodeBuilder;
 pub use error::{NodeError, ShareError};
 pub use handle::Node;

@@ -100,7 +100,8 @@ impl Transport for MemoryTransport {
         Box::pin(async move {
             let connection = self.incoming.recv().await.map_err(|_| TransportError::Closed)?;
             let address = connection.address;
-            Ok(Incoming { address, handshake: Box::pin(ready(Ok(connection))) })
+            let handshake = Box::pin(ready(Ok(connection)));
+            Ok(Incoming { address, by_quic: false, handshake })
         })
     }
 

@@ -15,6 +15,7 @@ mod udp;
 
 use std::future::ready;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::id::PeerId;
 use crate::runtime::{BoxFuture, BoxStream};
@@ -51,11 +52,31 @@ pub trait Transport: Send + Sync {
     }
 }
 
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn dial(&self, address: SocketAddr) -> BoxFuture<'_, Result<Connection, TransportError>> {
+        (**self).dial(address)
+    }
+
+    fn accept(&self) -> BoxFuture<'_, Result<Incoming, TransportError>> {
+        (**self).accept()
+    }
+
+    fn listen_port(&self) -> u16 {
+        (**self).listen_port()
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        (**self).shutdown()
+    }
+}
+
 /// A connection whose handshake is yet to be done: to be awaited in a task of its own, with a
 /// deadline.
 pub struct Incoming {
     /// Where it comes from.
     pub address: SocketAddr,
+    /// Whether QUIC carries it, so that it may have come through a punched hole.
+    pub by_quic: bool,
     /// Ends the handshake.
     pub handshake: BoxFuture<'static, Result<Connection, TransportError>>,
 }

@@ -175,7 +175,7 @@ mod tests {
             match self.fate {
                 Connects => {
                     let handshake = Box::pin(ready(Ok(self.connection())));
-                    Box::pin(ready(Ok(Incoming { address: address(), handshake })))
+                    Box::pin(ready(Ok(Incoming { address: address(), by_quic: false, handshake })))
                 }
                 Refused => Box::pin(ready(Err(TransportError::Closed))),
                 Hangs => Box::pin(pending()),

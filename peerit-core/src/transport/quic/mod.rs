@@ -121,6 +121,7 @@ impl Transport for QuicTransport {
             let (runtime, under_way) = (Arc::clone(&self.runtime), Arc::clone(&self.handshakes));
             Ok(Incoming {
                 address: canonical(incoming.remote_address()),
+                by_quic: true,
                 handshake: Box::pin(async move {
                     let connection = incoming.accept().map_err(io::Error::from)?;
                     let connection = connection.await.map_err(io::Error::from)?;
