@@ -4,23 +4,24 @@ use super::kind::Kind;
 
 /// Rows: what the sharer is behind. Columns: what the downloader is behind, in the same order.
 ///
-/// D direct, M mapped, P punched, R relayed; `-`: no connection, so that nothing is downloaded. `d` is direct
-/// as well, but only once the sharer dials: he hears of the downloader with his next announce.
+/// D direct, M mapped, P punched, R relayed; `-`: no connection, so that nothing is downloaded. `d` and `r` are
+/// the same, but only once the sharer looks for the downloader: where UDP is blocked no tracker can ask him to, and he
+/// hears of the downloader with his next announce.
 const MATRIX: [(Kind, &str); 9] = [
     (Kind::Open, "D D D D D D D D D"),
     (Kind::FullCone, "D D D D D D D D D"),
-    (Kind::Restricted, "d d - - - - - - -"),
-    (Kind::Symmetric, "d d - - - - - - -"),
-    (Kind::Carrier, "d d - - - - - - -"),
-    (Kind::CarrierSymmetric, "d d - - - - - - -"),
-    (Kind::UdpBlocked, "d d - - - - - - -"),
-    (Kind::Ipv6, "d d - - - - - D D"),
-    (Kind::Ipv6Filtered, "d d - - - - - d -"),
+    (Kind::Restricted, "D D P R P R R P P"),
+    (Kind::Symmetric, "D D R R R R R R R"),
+    (Kind::Carrier, "D D P R P R R P P"),
+    (Kind::CarrierSymmetric, "D D R R R R R R R"),
+    (Kind::UdpBlocked, "d d r r r r r r r"),
+    (Kind::Ipv6, "D D P R P R R D D"),
+    (Kind::Ipv6Filtered, "D D P R P R R D D"),
 ];
 
 /// Both behind the same router.
 const SAME_NAT: [(Kind, char); 3] =
-    [(Kind::FullCone, '-'), (Kind::Restricted, '-'), (Kind::Symmetric, '-')];
+    [(Kind::FullCone, 'D'), (Kind::Restricted, 'D'), (Kind::Symmetric, 'D')];
 
 /// What is expected of a pairing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +85,10 @@ impl Pairing {
             'D' | 'd' => Some("direct"),
             'M' => Some("mapped"),
             'P' => Some("punched"),
-            'R' => Some("relayed"),
+            'R' | 'r' => Some("relayed"),
             '-' => None,
             other => panic!("{other} is no path"),
         };
-        Expected { path, is_late: letter == 'd' }
+        Expected { path, is_late: letter.is_lowercase() }
     }
 }
