@@ -17,6 +17,9 @@ pub struct AttemptKey(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WayKey(pub u64);
 
+/// What both sides of a connection show to a relay.
+pub type RelayToken = [u8; 16];
+
 /// What a traversal is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -196,6 +199,6 @@ pub enum Opening {
         /// Where the relay is.
         relay: SocketAddr,
         /// What both sides show to the relay.
-        token: [u8; 16],
+        token: RelayToken,
     },
 }

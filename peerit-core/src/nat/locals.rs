@@ -132,6 +132,11 @@ impl Locals {
         found
     }
 
+    /// Whether trackers see this node's socket, and so can push signals to it.
+    pub(super) fn is_seen(&self) -> bool {
+        !self.observed.is_empty()
+    }
+
     /// Whether trackers see this node on the machine itself.
     pub(super) fn is_on_loopback(&self) -> bool {
         self.observed.iter().any(|(_, address)| address.ip().is_loopback())

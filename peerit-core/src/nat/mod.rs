@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use attempt::{Attempt, End, Outbox, Relays, Target};
 use bytes::Bytes;
 pub use candidate::{Candidate, CandidateKind, Transport};
-pub use event::{Action, AttemptKey, Event, Opening, WayKey};
+pub use event::{Action, AttemptKey, Event, Opening, RelayToken, WayKey};
 use ice::Addressee;
 use memory::{Offers, Relayed};
 pub use report::{Fault, Mapping, Method, Obstacle, Outcome, Report, Trial};

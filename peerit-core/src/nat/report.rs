@@ -97,6 +97,9 @@ pub enum Obstacle {
     /// There is no relay.
     #[error("no relay is known")]
     NoRelay,
+    /// The peer has not answered, so it would not come.
+    #[error("the peer does not answer")]
+    NoAnswer,
     /// The driver wants the peer no more.
     #[error("no longer wanted")]
     Unwanted,

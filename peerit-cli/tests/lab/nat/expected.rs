@@ -16,7 +16,7 @@ const MATRIX: [(Kind, &str); 9] = [
     (Kind::CarrierSymmetric, "D D R R R R R R R"),
     (Kind::UdpBlocked, "d d r r r r r r r"),
     (Kind::Ipv6, "D D P R P R R D D"),
-    (Kind::Ipv6Filtered, "D D P R P R R D D"),
+    (Kind::Ipv6Filtered, "D D P R P R R D P"),
 ];
 
 /// Both behind the same router.

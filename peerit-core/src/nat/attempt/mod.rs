@@ -17,7 +17,7 @@ use super::candidate::Candidate;
 use super::event::{Action, AttemptKey, WayKey};
 use super::ice::IceBackend;
 use super::locals::Locals;
-use super::report::{Fault, Obstacle, Outcome, Report};
+use super::report::{Fault, Method, Obstacle, Outcome, Report};
 use super::secrets::Secrets;
 use super::signal::Credentials;
 use crate::id::{PeerId, SwarmKey, Topic};
@@ -191,6 +191,9 @@ impl Attempt {
     /// Ends it without one; what is not over ends with `outcome`.
     fn fail(&mut self, outcome: Outcome, outbox: &mut Outbox) -> End {
         self.close_ways(outbox);
+        if self.relays.awaits_peer() {
+            self.report.skip(Method::Relay, Obstacle::NoAnswer);
+        }
         let mut report = std::mem::take(&mut self.report);
         report.end_all(outcome);
         report.mapping = outbox.locals.mapping();

@@ -81,6 +81,16 @@ impl Signalling {
         self.remote.is_none()
     }
 
+    pub(super) fn is_heard(&self) -> bool {
+        !self.is_alone()
+    }
+
+    /// The offers that both sides may know: the peer's, and ours if it was made.
+    pub(super) fn offers_known(&self) -> Vec<AttemptId> {
+        let ours = Some(self.ours).filter(|_| self.offers > 0);
+        self.theirs.into_iter().chain(ours).collect()
+    }
+
     /// Brings an offer forward that waits for dials.
     pub(super) fn hurry(&mut self, now: Timestamp) {
         if self.sent == 0 {
@@ -202,6 +212,7 @@ impl Attempt {
                 talk.due = None;
             }
             self.report.end(talk.trial, Outcome::Worked);
+            self.relays.heard(now);
             self.start_punch(now, &signal.credentials, outbox);
         }
         let on_loopback = outbox.locals.is_on_loopback();

@@ -1,11 +1,13 @@
 //! Connections that an attempt opens: dials and relays.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::candidate::{Candidate, CandidateKind, Transport};
-use super::super::event::{Action, Opening, WayKey};
+use super::super::event::{Action, Opening, RelayToken, WayKey};
 use super::super::report::{Fault, Method, Obstacle, Outcome};
+use super::super::signal::AttemptId;
 use super::{Attempt, End, Outbox};
 use crate::id::{PeerId, SwarmKey};
 use crate::swarm::Path;
@@ -49,13 +51,15 @@ pub(super) struct Way {
 pub(in super::super) struct Relays {
     known: Vec<SocketAddr>,
     due: Option<Timestamp>,
+    /// It was due, and waits until the peer is heard of.
+    awaits_peer: bool,
     tried: usize,
 }
 
 impl Relays {
     /// Those of an attempt that begins now.
     pub(in super::super) fn new(now: Timestamp, known: &[SocketAddr]) -> Self {
-        Self { known: known.to_vec(), due: Some(now + RELAY_AFTER), tried: 0 }
+        Self { known: known.to_vec(), due: Some(now + RELAY_AFTER), awaits_peer: false, tried: 0 }
     }
 
     pub(super) fn known(&self) -> &[SocketAddr] {
@@ -67,14 +71,30 @@ impl Relays {
     }
 
     pub(super) fn stop(&mut self) {
-        self.due = None;
+        (self.due, self.awaits_peer) = (None, false);
+    }
+
+    /// The peer is heard of.
+    pub(super) fn heard(&mut self, now: Timestamp) {
+        if std::mem::take(&mut self.awaits_peer) {
+            self.due = Some(now);
+        }
+    }
+
+    pub(super) fn awaits_peer(&self) -> bool {
+        self.awaits_peer
     }
 }
 
-/// What two peers show to a relay: known to those who know the manifest and both, and the same whoever of
-/// the two comes first and whatever of their signals got through. The relay learns neither swarm nor peers.
-fn relay_token(key: &SwarmKey, one: PeerId, other: PeerId) -> [u8; 16] {
-    let material = [key.0, one.min(other).0, one.max(other).0].concat();
+/// What two peers show to a relay: known to those who know the manifest, both peers and the offer that one of
+/// them has heard. The relay learns neither swarm nor peers, and who has seen a token on its way to the relay
+/// has seen one that is used once.
+///
+/// Without an offer it is the same each time. That is for two that no tracker can push signals to, and by this alone
+/// they meet; who has seen it may take the place of one of them, and keep them apart.
+fn relay_token(key: &SwarmKey, one: PeerId, other: PeerId, offer: Option<AttemptId>) -> RelayToken {
+    let mut material = [key.0, one.min(other).0, one.max(other).0].concat();
+    material.extend(offer.iter().flat_map(|offer| offer.0));
     let token = blake3::derive_key("peerit 2026 v1 relay token", &material);
     token.first_chunk().copied().unwrap_or_default()
 }
@@ -119,22 +139,21 @@ impl Attempt {
     }
 
     /// Meets the peer at a relay when that is due.
+    ///
+    /// A peer that has not been heard of would not come, so it is not waited for there: its dead address would cost us
+    /// a place at the relay. Unless it is we who cannot hear, as no datagram reaches us.
     pub(super) fn relay_due(&mut self, now: Timestamp, outbox: &mut Outbox) {
         if self.relays.due.is_none_or(|due| now < due) {
             return;
         }
         self.relays.due = None;
-        let named = self.remote_candidates.iter().filter(|one| one.kind == CandidateKind::Relayed);
-        let named = named.map(|candidate| candidate.address);
-        // Both sides must come to the same one: the controlling side's are tried first.
-        let own = self.relays.known.iter().copied();
-        let mut relays: Vec<SocketAddr> = if self.is_controlling(outbox) {
-            own.chain(named).collect()
-        } else {
-            named.chain(own).collect()
-        };
-        let mut seen = std::collections::BTreeSet::new();
-        relays.retain(|relay| seen.insert(*relay));
+        let offers = self.signalling.offers_known();
+        let is_heard = self.signalling.is_heard();
+        if !is_heard && outbox.locals.is_seen() {
+            self.relays.awaits_peer = true;
+            return;
+        }
+        let relays = self.named_relays(outbox);
         let relay = relays.get(self.relays.tried).filter(|_| self.relays.tried < RELAYS_MAX);
         let Some(relay) = relay.copied() else {
             if self.relays.tried == 0 {
@@ -143,9 +162,26 @@ impl Attempt {
             return;
         };
         self.relays.tried += 1;
-        let token = relay_token(&self.swarm_key, outbox.own, self.target.peer);
-        let opening = Opening::Relay { relay, token };
-        self.open(Method::Relay, Some(relay), Path::Relayed, opening, outbox);
+        let offers = offers.into_iter().map(Some).chain((!is_heard).then_some(None));
+        for offer in offers.collect::<Vec<_>>() {
+            let token = relay_token(&self.swarm_key, outbox.own, self.target.peer, offer);
+            let opening = Opening::Relay { relay, token };
+            self.open(Method::Relay, Some(relay), Path::Relayed, opening, outbox);
+        }
+    }
+
+    /// Both sides' relays, each once. Both must come to the same one: the controlling side's are first.
+    fn named_relays(&self, outbox: &Outbox) -> Vec<SocketAddr> {
+        let named = self.remote_candidates.iter().filter(|one| one.kind == CandidateKind::Relayed);
+        let named = named.map(|candidate| candidate.address);
+        let own = self.relays.known.iter().copied();
+        let relays: Vec<SocketAddr> = if self.is_controlling(outbox) {
+            own.chain(named).collect()
+        } else {
+            named.chain(own).collect()
+        };
+        let mut seen = BTreeSet::new();
+        relays.into_iter().filter(|relay| seen.insert(*relay)).collect()
     }
 
     pub(super) fn open(

@@ -81,6 +81,42 @@ fn a_relay_needs_no_signal_when_both_sides_look() {
 }
 
 #[test]
+fn nobody_waits_at_a_relay_for_a_peer_that_does_not_answer() {
+    let mut net = Net::new(2).with_relay();
+    net.tell(0, Event::Observed { observer: at("203.0.113.1:59000"), address: udp(0) });
+    net.machines[1].hears_signals = false;
+    net.want(0, 1);
+    net.run(seconds(60));
+    assert!(net.tokens.is_empty());
+    assert!(net.drawn().ends_with("relay: not tried: the peer does not answer"));
+    // One that is heard of late is met at once.
+    net.machines[1].udp = false;
+    net.want(0, 1);
+    net.run(seconds(2));
+    net.machines[1].hears_signals = true;
+    net.run(seconds(2));
+    assert_eq!(net.paths(0).last(), Some(&Some(Path::Relayed)));
+}
+
+#[test]
+fn a_token_is_shown_to_a_relay_for_one_meeting() {
+    let mut net = Net::new(2).with_relay();
+    (net.machines[0].udp, net.machines[1].udp) = (false, false);
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..5 {
+        net.want(0, 1);
+        net.run(seconds(20));
+        let tokens = std::mem::take(&mut net.tokens);
+        assert_eq!(tokens.len(), 2, "one a side");
+        assert!(tokens[0] == tokens[1] && seen.insert(tokens[0]));
+        for (machine, peer) in [(0, 1), (1, 0)] {
+            let (topic, peer) = (CONTENT.topic(), id(peer));
+            net.tell(machine, Event::Disconnected { topic, peer });
+        }
+    }
+}
+
+#[test]
 fn a_peer_that_is_not_there_is_one_failure_and_its_report_says_why() {
     let mut net = Net::new(2);
     net.machines[1].hears_signals = false;

@@ -39,8 +39,10 @@ pub(super) struct Net {
     pub(super) checks: usize,
     arrivals: BTreeMap<(Timestamp, u64), Arrival>,
     sequence: u64,
+    /// What was shown to the relay.
+    pub(super) tokens: Vec<RelayToken>,
     /// Who waits at the relay.
-    waiting: BTreeMap<[u8; 16], (usize, WayKey)>,
+    waiting: BTreeMap<RelayToken, (usize, WayKey)>,
     closed: BTreeSet<(usize, WayKey)>,
     checked: BTreeSet<(usize, SocketAddr)>,
     lines: Vec<String>,
@@ -82,6 +84,7 @@ impl Net {
             checks: 0,
             arrivals: BTreeMap::new(),
             sequence: 0,
+            tokens: Vec::new(),
             waiting: BTreeMap::new(),
             closed: BTreeSet::new(),
             checked: BTreeSet::new(),
@@ -192,6 +195,7 @@ impl Net {
             }
             Opening::Relay { relay, token } => {
                 self.draw(from, &format!("meets at {relay}"));
+                self.tokens.push(token);
                 if let Some((other, its)) = self.waiting.remove(&token).filter(|it| it.0 != from) {
                     for (at, way) in [(other, its), (from, way)] {
                         let event = Event::Opened { way };

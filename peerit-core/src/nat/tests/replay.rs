@@ -68,9 +68,9 @@ fn a_recorded_run_is_replayed_exactly() {
 #[test]
 fn every_action_and_report_survives_its_twin() {
     use Fault::{Other, Refused, RelayRefused, TimedOut, Unreachable, WrongPeer};
-    use Obstacle::{Busy, NoCandidates, NoRelay, NotJoined, Unwanted};
+    use Obstacle::{Busy, NoAnswer, NoCandidates, NoRelay, NotJoined, Unwanted};
     let faults = [Refused, Unreachable, TimedOut, WrongPeer, RelayRefused, Other];
-    let obstacles = [NotJoined, Busy, NoCandidates, NoRelay, Unwanted];
+    let obstacles = [NotJoined, Busy, NoCandidates, NoRelay, NoAnswer, Unwanted];
     let outcomes = faults.map(Outcome::Failed).into_iter();
     let outcomes = outcomes.chain(obstacles.map(Outcome::NotTried));
     let outcomes = outcomes.chain([Outcome::Pending, Outcome::Worked, Outcome::Overtaken]);

@@ -31,7 +31,7 @@ macro_rules! same_names {
 
 same_names!(Fault, "fault", Refused, Unreachable, TimedOut, WrongPeer, RelayRefused, Other);
 same_names!(Method, "method", Dial, Signal, ReversedDial, Punch, Quic, Relay);
-same_names!(Obstacle, "obstacle", NotJoined, Busy, NoCandidates, NoRelay, Unwanted);
+same_names!(Obstacle, "obstacle", NotJoined, Busy, NoCandidates, NoRelay, NoAnswer, Unwanted);
 
 impl From<&Report> for twin::Report {
     fn from(report: &Report) -> Self {

@@ -37,9 +37,9 @@ impl fmt::Debug for RelayToken {
 /// The two sides of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelaySide {
-    /// Chose the token; dials inside the session.
+    /// Dials inside the session: the one with the smaller peer id.
     Offer,
-    /// Was told the token; answers inside the session.
+    /// Answers inside the session.
     Answer,
 }
 
