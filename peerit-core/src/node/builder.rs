@@ -118,10 +118,8 @@ impl NodeBuilder {
             }
             None => {
                 let identity = self.identity.map_or_else(Identity::generate, Ok)?;
-                let (transport, udp, quic) = bind(&runtime, &identity, self.listen)?;
-                let relays = RelayDialer::new(Arc::clone(&runtime), &identity)?;
-                let means = Means { stun: udp.stun(), quic, relays };
-                (transport, identity, udp.tracker(), Some(means))
+                let Bound { transport, trackers, means } = bind(&runtime, &identity, self.listen)?;
+                (transport, identity, trackers, Some(means))
             }
         };
         let tracker = match self.embedded_tracker {
@@ -160,12 +158,21 @@ impl NodeBuilder {
     }
 }
 
-/// TCP, preferred, and QUIC; the socket that QUIC is on; and QUIC alone.
+/// What a node without a transport of the application's own listens on.
+struct Bound {
+    /// TCP, preferred, and QUIC.
+    transport: Arc<dyn Transport>,
+    /// The trackers' lane of the socket that QUIC is on.
+    trackers: Arc<dyn runtime::UdpSocket>,
+    /// What else finds paths on that socket.
+    means: Means,
+}
+
 fn bind(
     runtime: &Arc<dyn Runtime>,
     identity: &Identity,
     listen: SocketAddr,
-) -> Result<(Arc<dyn Transport>, SharedUdp, Arc<QuicTransport>), NodeError> {
+) -> Result<Bound, NodeError> {
     let (tcp, udp) = bind_ports(runtime, identity, listen)?;
     let address = SocketAddr::new(listen.ip(), tcp.listen_port());
     let udp =
@@ -173,7 +180,9 @@ fn bind(
     let quic = Arc::new(QuicTransport::new(Arc::clone(runtime), identity, &udp)?);
     let second = Box::new(Arc::clone(&quic));
     let both = RacingTransport::new(Arc::clone(runtime), Box::new(tcp), second);
-    Ok((Arc::new(both), udp, quic))
+    let relays = RelayDialer::new(Arc::clone(runtime), identity)?;
+    let means = Means { stun: udp.stun(), quic, relays };
+    Ok(Bound { transport: Arc::new(both), trackers: udp.tracker(), means })
 }
 
 /// TCP and UDP on the same number, so that what the tracker sees of one serves the other.

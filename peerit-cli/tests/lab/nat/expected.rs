@@ -4,7 +4,7 @@ use super::kind::Kind;
 
 /// Rows: what the sharer is behind. Columns: what the downloader is behind, in the same order.
 ///
-/// D direct, M mapped, P punched, R relayed; `-`: no connection, so that nothing is downloaded. `d` and `r` are
+/// D direct, M mapped, P punched, E either of both (IPv6 and IPv4 race), R relayed; `-`: no connection, so that nothing is downloaded. `d` and `r` are
 /// the same, but only once the sharer looks for the downloader: where UDP is blocked no tracker can ask him to, and he
 /// hears of the downloader with his next announce.
 const MATRIX: [(Kind, &str); 9] = [
@@ -16,7 +16,7 @@ const MATRIX: [(Kind, &str); 9] = [
     (Kind::CarrierSymmetric, "D D R R R R R R R"),
     (Kind::UdpBlocked, "d d r r r r r r r"),
     (Kind::Ipv6, "D D P R P R R D D"),
-    (Kind::Ipv6Filtered, "D D P R P R R D P"),
+    (Kind::Ipv6Filtered, "D D P R P R R D E"),
 ];
 
 /// Both behind the same router.
@@ -26,7 +26,7 @@ const SAME_NAT: [(Kind, char); 3] =
 /// What is expected of a pairing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
-    /// As `peerit status` names it; none: no connection.
+    /// As `peerit status` names it, " or " between two that are as good; none: no connection.
     pub(crate) path: Option<&'static str>,
     /// Whether it may take until the sharer's next announce.
     pub(crate) is_late: bool,
@@ -85,6 +85,7 @@ impl Pairing {
             'D' | 'd' => Some("direct"),
             'M' => Some("mapped"),
             'P' => Some("punched"),
+            'E' => Some("direct or punched"),
             'R' | 'r' => Some("relayed"),
             '-' => None,
             other => panic!("{other} is no path"),
