@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_channel::{Receiver, Sender};
 
 use super::pipe::pipe;
-use super::{Connection, Incoming, Transport, TransportError};
+use super::{Carrier, Connection, Incoming, Transport, TransportError};
 use crate::id::PeerId;
 use crate::runtime::BoxFuture;
 use crate::swarm::Path;
@@ -85,6 +85,7 @@ impl Transport for MemoryTransport {
                 peer_id,
                 address,
                 path: Path::Direct,
+                carrier: Carrier::Other,
                 binding,
                 stream: Box::new(end),
             };

@@ -66,10 +66,23 @@ pub struct Connection {
     pub address: SocketAddr,
     /// How it is reached.
     pub path: Path,
+    /// What carries it.
+    pub carrier: Carrier,
     /// 32 bytes that both ends and nobody else know, different for every connection (RFC 9266).
     pub binding: [u8; 32],
     /// The bytes.
     pub stream: BoxStream,
+}
+
+/// What carries a connection's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// TLS over TCP.
+    Tcp,
+    /// QUIC over UDP.
+    Quic,
+    /// Memory, or something of the application's own.
+    Other,
 }
 
 /// Why there is no connection.

@@ -112,6 +112,7 @@ mod tests {
     use crate::id::PeerId;
     use crate::runtime::testing::on_each_runtime;
     use crate::swarm::Path;
+    use crate::transport::Carrier;
     use crate::transport::pipe::pipe;
 
     /// What becomes of a dial.
@@ -150,6 +151,7 @@ mod tests {
                 peer_id: PeerId([self.number; 32]),
                 address: address(),
                 path: Path::Direct,
+                carrier: Carrier::Other,
                 binding: [0; 32],
                 stream: Box::new(pipe().0),
             }

@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 use self::driver::Driver;
 use self::stream::QuicStream;
 use super::tls::{self, Tls};
-use super::{Connection, Identity, Incoming, SharedUdp, Transport, TransportError};
+use super::{Carrier, Connection, Identity, Incoming, SharedUdp, Transport, TransportError};
 use crate::runtime::{BoxFuture, Runtime, timeout};
 use crate::swarm::Path;
 
@@ -163,7 +163,8 @@ fn authenticated(
         .map_err(|_| rustls::Error::General("the exporter gives no 32 bytes".into()))?;
     let address = canonical(connection.remote_address());
     let stream = Box::new(QuicStream::new(runtime, connection, stream));
-    Ok(Connection { peer_id, address, path: Path::Direct, binding, stream })
+    let (path, carrier) = (Path::Direct, Carrier::Quic);
+    Ok(Connection { peer_id, address, path, carrier, binding, stream })
 }
 
 /// A socket for both families writes IPv4 addresses as IPv6 ones.

@@ -147,7 +147,5 @@ fn a_flood_of_garbage_stops_neither_quic_nor_trackers() {
         }
         stop.store(true, Ordering::Relaxed);
         flood.join().unwrap();
-        let waiting = std::iter::from_fn(|| received(&*other.stun()).now_or_never());
-        assert!(waiting.count() <= 512);
     });
 }
