@@ -15,7 +15,8 @@ use crate::transport::{Incoming, answer_swarm};
 
 /// How long a dialling peer has to prove that it knows a manifest.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Handshakes under way at once; more are dropped. About 160 KiB of buffers each: 40 MiB.
+/// Handshakes under way at once; more are dropped. About 160 KiB of buffers each, and over QUIC 256 KiB that
+/// the peer may send ahead: 104 MiB.
 const HANDSHAKES_MAX: usize = 256;
 
 /// Handshakes of one host under way at once: 16 hosts are needed to keep all others out.

@@ -39,9 +39,7 @@ const NAME: &str = "peerit";
 /// from the same port.
 ///
 /// A connection has one stream, which is there for the answering side with the first byte of the dialling
-/// one. See [`manual/transport.md`] for windows and figures.
-///
-/// [`manual/transport.md`]: https://github.com/peerit/peerit/blob/main/manual/transport.md
+/// one. Windows and figures: `manual/transport.md`.
 pub struct QuicTransport {
     runtime: Arc<dyn Runtime>,
     endpoint: Endpoint,
