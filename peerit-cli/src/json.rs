@@ -6,6 +6,7 @@ use peerit_core::node::doctor::{AddressReport, Ipv6, Report, ServerReport};
 use peerit_core::node::{PeerStatus, ShareState, ShareStatus};
 use peerit_core::swarm::Path;
 use peerit_core::tracker::TrackerStatus;
+use peerit_core::transport::Carrier;
 use serde::Serialize;
 
 use crate::env::Env;
@@ -59,6 +60,8 @@ pub(crate) struct Peer {
     pub(crate) address: String,
     /// `direct`, `mapped`, `punched` or `relayed`.
     pub(crate) path: &'static str,
+    /// `tcp`, `quic` or `other`; none: not connected.
+    pub(crate) carrier: Option<&'static str>,
     pub(crate) downloaded_bytes: u64,
     pub(crate) uploaded_bytes: u64,
     pub(crate) download_bytes_per_s: u64,
@@ -225,6 +228,15 @@ pub(crate) fn path(path: Path) -> &'static str {
     }
 }
 
+/// The name of what carries a connection, as in [`Peer::carrier`].
+pub(crate) fn carrier(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::Tcp => "tcp",
+        Carrier::Quic => "quic",
+        Carrier::Other => "other",
+    }
+}
+
 impl Status {
     pub(crate) fn of(status: &DaemonStatus) -> Self {
         Self {
@@ -262,6 +274,7 @@ impl Peer {
             id: peer.peer_id.to_string(),
             address: peer.address.to_string(),
             path: path(peer.path),
+            carrier: peer.carrier.map(carrier),
             downloaded_bytes: peer.downloaded,
             uploaded_bytes: peer.uploaded,
             download_bytes_per_s: peer.download_rate,

@@ -15,6 +15,7 @@ use peerit_core::node::{
     PeerStatus, ShareState, ShareStatus, TrackerService, TrackerServiceConfig,
 };
 use peerit_core::swarm::Path;
+use peerit_core::transport::Carrier;
 use serde_json::Value;
 
 use crate::daemon::runtime;
@@ -141,6 +142,7 @@ pub(crate) fn status() -> ShareStatus {
             peer_id: PeerId([2; 32]),
             address: SocketAddr::from(([192, 0, 2, 1], 7)),
             path: Path::Direct,
+            carrier: Some(Carrier::Quic),
             downloaded: 1,
             uploaded: 2,
             download_rate: 3,
@@ -421,6 +423,7 @@ fn a_status_has_these_fields() {
             "id": "02".repeat(32),
             "address": "192.0.2.1:7",
             "path": "direct",
+            "carrier": "quic",
             "downloaded_bytes": 1,
             "uploaded_bytes": 2,
             "download_bytes_per_s": 3,

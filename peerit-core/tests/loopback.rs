@@ -6,7 +6,8 @@
 mod support;
 
 use futures_lite::future::block_on;
-use peerit_core::node::{DownloadOptions, ShareOptions, ShareState};
+use peerit_core::node::{DownloadOptions, ShareOptions, ShareState, ShareStatus};
+use peerit_core::transport::Carrier;
 use support::*;
 
 #[test]
@@ -248,6 +249,10 @@ fn a_peer_whose_tcp_port_is_closed_is_reached_by_quic() {
         let (_, manifest) = share(&seed, &content).await;
         let folder = temp.path().join("copy");
         let copy = node.download(manifest.clone(), &folder, from_nodes(&[&seed])).await.unwrap();
+        let by_quic = |status: &ShareStatus| {
+            status.peers.iter().any(|peer| peer.carrier == Some(Carrier::Quic))
+        };
+        until(&copy, by_quic).await;
         complete(&copy).await;
         assert_eq!(std::fs::read(folder.join("film.mkv")).unwrap(), noise(5 << 20));
 

@@ -17,14 +17,14 @@ use super::error::ShareError;
 use super::input::{Command, Input};
 use super::share::Share;
 use super::share_task::{ShareTask, Stopped};
-use super::status::ShareState;
+use super::status::{PeerStatus, ShareState};
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, PeerId, PeerKey};
 use crate::manifest::Manifest;
 use crate::nat;
 use crate::runtime::{BoxFuture, timeout};
 use crate::store::Store;
-use crate::swarm::{Action, Direction, Event, Swarm};
+use crate::swarm::{Action, Direction, Event, PeerReport, Swarm};
 use crate::time::Timestamp;
 use crate::transport::PeerStream;
 
@@ -384,6 +384,10 @@ impl<'a> SwarmDriver<'a> {
         self.published = now;
         self.unpublished = false;
         let (swarm, finished) = (&self.swarm, self.finished);
+        let peer_status = |report: PeerReport| {
+            let connection = report.key.and_then(|key| self.connections.get(&key));
+            PeerStatus::new(report, connection.map(|connection| connection.carrier))
+        };
         // What came in the last seconds says nothing about a share that is complete or paused.
         let down = if swarm.is_complete() || *self.paused { 0 } else { swarm.download_rate(now) };
         let rates = (down, if *self.paused { 0 } else { swarm.upload_rate(now) });
@@ -403,7 +407,7 @@ impl<'a> SwarmDriver<'a> {
             (status.download_rate, status.upload_rate) = rates;
             status.downloaded = swarm.downloaded();
             status.uploaded = swarm.uploaded();
-            status.peers = swarm.peers(now).into_iter().map(Into::into).collect();
+            status.peers = swarm.peers(now).into_iter().map(peer_status).collect();
         });
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_channel::{Receiver, Sender};
 
 use super::pipe::pipe;
-use super::{Connection, Incoming, Transport, TransportError};
+use super::{Carrier, Connection, Incoming, Transport, TransportError};
 use crate::id::PeerId;
 use crate::runtime::BoxFuture;
 use crate::swarm::Path;
@@ -85,6 +85,7 @@ impl Transport for MemoryTransport {
                 peer_id,
                 address,
                 path: Path::Direct,
+                carrier: Carrier::Other,
                 binding,
                 stream: Box::new(end),
             };
@@ -101,7 +102,7 @@ impl Transport for MemoryTransport {
             let connection = self.incoming.recv().await.map_err(|_| TransportError::Closed)?;
             let address = connection.address;
             let handshake = Box::pin(ready(Ok(connection)));
-            Ok(Incoming { address, by_quic: false, handshake })
+            Ok(Incoming { address, handshake })
         })
     }
 

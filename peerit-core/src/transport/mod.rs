@@ -75,8 +75,6 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
 pub struct Incoming {
     /// Where it comes from.
     pub address: SocketAddr,
-    /// Whether QUIC carries it, so that it may have come through a punched hole.
-    pub by_quic: bool,
     /// Ends the handshake.
     pub handshake: BoxFuture<'static, Result<Connection, TransportError>>,
 }
@@ -89,10 +87,23 @@ pub struct Connection {
     pub address: SocketAddr,
     /// How it is reached.
     pub path: Path,
+    /// What carries it.
+    pub carrier: Carrier,
     /// 32 bytes that both ends and nobody else know, different for every connection (RFC 9266).
     pub binding: [u8; 32],
     /// The bytes.
     pub stream: BoxStream,
+}
+
+/// What carries a connection's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// TLS over TCP.
+    Tcp,
+    /// QUIC over UDP.
+    Quic,
+    /// Memory, or something of the application's own.
+    Other,
 }
 
 /// Why there is no connection.

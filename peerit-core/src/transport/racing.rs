@@ -112,6 +112,7 @@ mod tests {
     use crate::id::PeerId;
     use crate::runtime::testing::on_each_runtime;
     use crate::swarm::Path;
+    use crate::transport::Carrier;
     use crate::transport::pipe::pipe;
 
     /// What becomes of a dial.
@@ -150,6 +151,7 @@ mod tests {
                 peer_id: PeerId([self.number; 32]),
                 address: address(),
                 path: Path::Direct,
+                carrier: Carrier::Other,
                 binding: [0; 32],
                 stream: Box::new(pipe().0),
             }
@@ -175,7 +177,7 @@ mod tests {
             match self.fate {
                 Connects => {
                     let handshake = Box::pin(ready(Ok(self.connection())));
-                    Box::pin(ready(Ok(Incoming { address: address(), by_quic: false, handshake })))
+                    Box::pin(ready(Ok(Incoming { address: address(), handshake })))
                 }
                 Refused => Box::pin(ready(Err(TransportError::Closed))),
                 Hangs => Box::pin(pending()),

@@ -79,7 +79,7 @@ impl Transport for TcpTransport {
             let from = SocketAddr::new(from.ip().to_canonical(), from.port());
             let tls = self.tls.clone();
             let handshake = Box::pin(async move { tls.answer(stream, from).await });
-            Ok(Incoming { address: from, by_quic: false, handshake })
+            Ok(Incoming { address: from, handshake })
         })
     }
 

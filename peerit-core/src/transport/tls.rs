@@ -23,7 +23,7 @@ use rustls::{
     Error, ServerConfig, SignatureScheme,
 };
 
-use super::{Connection, Identity, TransportError};
+use super::{Carrier, Connection, Identity, TransportError};
 use crate::id::PeerId;
 use crate::runtime::BoxStream;
 use crate::swarm::Path;
@@ -133,7 +133,8 @@ fn connection(
     binding: [u8; 32],
     stream: BoxStream,
 ) -> Connection {
-    Connection { peer_id, address, path: Path::Direct, binding, stream }
+    let (path, carrier) = (Path::Direct, Carrier::Tcp);
+    Connection { peer_id, address, path, carrier, binding, stream }
 }
 
 /// Who the peer is, and what only the two ends know.

@@ -21,6 +21,7 @@ use crate::nat::{
 };
 use crate::swarm::{self, Direction, Path};
 use crate::time::Timestamp;
+use crate::transport::Carrier;
 
 /// How often the interfaces are looked at.
 const INTERFACES_INTERVAL: Duration = Duration::from_secs(5);
@@ -155,7 +156,8 @@ impl Driver {
                 self.wanted.entry((topic, peer)).or_default().push(address);
                 self.tell(Event::Want { topic, peer, addresses: vec![address] });
             }
-            Command::Accepted { topic, stream, by_quic } => {
+            Command::Accepted { topic, stream } => {
+                let by_quic = stream.carrier == Carrier::Quic;
                 let (peer, address) = (stream.peer_id, stream.address);
                 self.arrived = Some((None, (stream, Direction::Answered)));
                 self.tell(Event::Accepted { topic, peer, address, by_quic });

@@ -36,7 +36,7 @@ pub(crate) struct Paths {
 pub(crate) enum Command {
     Join { content_id: ContentId, trackers: Vec<String>, inputs: Sender<Input> },
     Want { topic: Topic, peer: PeerId, address: SocketAddr },
-    Accepted { topic: Topic, stream: Box<PeerStream>, by_quic: bool },
+    Accepted { topic: Topic, stream: Box<PeerStream> },
     Event(nat::Event),
 }
 
@@ -64,8 +64,8 @@ impl Paths {
     }
 
     /// A peer has connected to us; the swarm is told, once it is known by which path.
-    pub(crate) fn accepted(&self, topic: Topic, stream: PeerStream, by_quic: bool) {
-        self.send(Command::Accepted { topic, stream: Box::new(stream), by_quic });
+    pub(crate) fn accepted(&self, topic: Topic, stream: PeerStream) {
+        self.send(Command::Accepted { topic, stream: Box::new(stream) });
     }
 
     pub(crate) fn event(&self, event: nat::Event) {

@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 use self::driver::Driver;
 use self::stream::QuicStream;
 use super::tls::{self, Tls};
-use super::{Connection, Identity, Incoming, SharedUdp, Transport, TransportError};
+use super::{Carrier, Connection, Identity, Incoming, SharedUdp, Transport, TransportError};
 use crate::runtime::{BoxFuture, Runtime, timeout};
 use crate::swarm::Path;
 
@@ -39,9 +39,7 @@ const NAME: &str = "peerit";
 /// from the same port.
 ///
 /// A connection has one stream, which is there for the answering side with the first byte of the dialling
-/// one. See [`manual/transport.md`] for windows and figures.
-///
-/// [`manual/transport.md`]: https://github.com/peerit/peerit/blob/main/manual/transport.md
+/// one. Windows and figures: `manual/transport.md`.
 pub struct QuicTransport {
     runtime: Arc<dyn Runtime>,
     endpoint: Endpoint,
@@ -121,7 +119,6 @@ impl Transport for QuicTransport {
             let (runtime, under_way) = (Arc::clone(&self.runtime), Arc::clone(&self.handshakes));
             Ok(Incoming {
                 address: canonical(incoming.remote_address()),
-                by_quic: true,
                 handshake: Box::pin(async move {
                     let connection = incoming.accept().map_err(io::Error::from)?;
                     let connection = connection.await.map_err(io::Error::from)?;
@@ -164,7 +161,8 @@ fn authenticated(
         .map_err(|_| rustls::Error::General("the exporter gives no 32 bytes".into()))?;
     let address = canonical(connection.remote_address());
     let stream = Box::new(QuicStream::new(runtime, connection, stream));
-    Ok(Connection { peer_id, address, path: Path::Direct, binding, stream })
+    let (path, carrier) = (Path::Direct, Carrier::Quic);
+    Ok(Connection { peer_id, address, path, carrier, binding, stream })
 }
 
 /// A socket for both families writes IPv4 addresses as IPv6 ones.

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use futures_util::future::{join, join_all};
-use futures_util::{AsyncReadExt, AsyncWriteExt};
+use futures_util::{AsyncReadExt, AsyncWriteExt, FutureExt};
 
 use super::*;
 use crate::runtime::testing::on_each_runtime;
@@ -231,5 +231,60 @@ fn a_peer_proves_its_address_when_many_dial() {
         };
         let (dialled, _answered) = join(dials, answers).await;
         assert!(dialled.iter().all(Result::is_ok));
+    });
+}
+
+/// A NAT in front of `server`: gives its inner address, and whoever holds what comes with it can have it forget
+/// its mapping for another.
+async fn nat(
+    runtime: &Arc<dyn Runtime>,
+    server: SocketAddr,
+) -> (SocketAddr, async_channel::Sender<()>) {
+    let socket = || {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        runtime.udp_socket(socket).unwrap()
+    };
+    let (inside, mappings) = (socket(), [socket(), socket()]);
+    let address = inside.local_address().unwrap();
+    let (forget, forgets) = async_channel::bounded::<()>(1);
+    runtime.spawn(Box::pin(async move {
+        let (mut outbound, mut inbound) = ([0; 2_048], [0; 2_048]);
+        let (mut client, mut current) = (address, 0);
+        loop {
+            let outside = &mappings[current];
+            futures_util::select! {
+                received = inside.recv_from(&mut outbound).fuse() => {
+                    let (length, from) = received.unwrap();
+                    client = from;
+                    outside.send_to(&outbound[..length], server).await.unwrap();
+                }
+                received = outside.recv_from(&mut inbound).fuse() => {
+                    let length = received.unwrap().0;
+                    inside.send_to(&inbound[..length], client).await.unwrap();
+                }
+                forgotten = forgets.recv().fuse() => match forgotten {
+                    Ok(()) => current += 1,
+                    Err(_) => return,
+                },
+            }
+        }
+    }));
+    (address, forget)
+}
+
+#[test]
+fn a_peer_whose_address_changes_is_not_lost() {
+    on_each_runtime(|runtime| async move {
+        let ((dialler, _), (answerer, address)) = (node(&runtime, 1), node(&runtime, 2));
+        let (inside, forget) = nat(&runtime, address).await;
+        let (here, there) = join(dial(&dialler, inside), echo(&answerer)).await;
+        let (mut here, mut there) = (here.unwrap(), there.unwrap());
+        forget.send(()).await.unwrap();
+        here.stream.write_all(b"I have moved").await.unwrap();
+        let mut heard = [0; 12];
+        there.stream.read_exact(&mut heard).await.unwrap();
+        there.stream.write_all(&heard).await.unwrap();
+        here.stream.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"I have moved");
     });
 }
