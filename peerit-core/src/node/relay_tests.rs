@@ -9,12 +9,12 @@ use futures_util::{AsyncReadExt, AsyncWriteExt};
 
 use super::{TrackerService, TrackerServiceConfig};
 use crate::runtime::testing::on_each_runtime;
-use crate::runtime::{BoxStream, Runtime};
+use crate::runtime::{BoxStream, Runtime, TcpListener};
 use crate::swarm::Path;
 use crate::tracker::STREAM_RESPONSE_MAX;
 use crate::tracker::relay::{
-    RelayConfig, RelayEnd, RelayOpen, RelayRefusal, RelaySide, RelayToken, encode_open,
-    parse_answer,
+    RelayConfig, RelayEnd, RelayOpen, RelayRefusal, RelaySide, RelayToken, encode_answer,
+    encode_open, parse_answer,
 };
 use crate::transport::messages::{read_message, write_message};
 use crate::transport::{Connection, Identity, RelayDialer, RelayError, TransportError};
@@ -164,6 +164,66 @@ fn a_third_party_and_an_old_token_get_nothing() {
         }
         let mut again = raw(&*runtime, address, ANSWER).await;
         assert_eq!(answer(&mut again).await, Some(Err(RelayRefusal::Unknown)));
+    });
+}
+
+/// A relay that keeps what it passes on from each of two peers.
+async fn spy(listener: Arc<dyn TcpListener>) -> [Vec<u8>; 2] {
+    let mut sides = Vec::new();
+    for _ in 0..2 {
+        let mut stream = listener.accept().await.unwrap().0;
+        let request = read_message(&mut stream, STREAM_RESPONSE_MAX).await.unwrap().unwrap();
+        // The transaction is the first field, eight bytes, little-endian.
+        let transaction = u64::from_le_bytes(request[1..9].try_into().unwrap());
+        sides.push((stream, transaction));
+    }
+    let mut halves = Vec::new();
+    for (mut stream, transaction) in sides {
+        write_message(&mut stream, &encode_answer(transaction, Ok(()))).await.unwrap();
+        halves.push(stream.split());
+    }
+    let (from_b, to_b) = halves.pop().unwrap();
+    let (from_a, to_a) = halves.pop().unwrap();
+    let copies = [(from_a, to_b), (from_b, to_a)].map(async |(mut from, mut to)| {
+        let (mut kept, mut buffer) = (Vec::new(), [0; 1_000]);
+        loop {
+            let length = from.read(&mut buffer).await.unwrap_or(0);
+            let Ok(head @ 1..) = u16::try_from(length) else { return kept };
+            kept.extend_from_slice(&buffer[..length]);
+            let _gone = to.write_all(&head.to_be_bytes()).await;
+            let _gone = to.write_all(&buffer[..length]).await;
+            let _gone = to.flush().await;
+        }
+    });
+    futures_util::future::join_all(copies).await.try_into().unwrap()
+}
+
+#[test]
+fn a_relay_sees_tls_records_only() {
+    on_each_runtime(|runtime| async move {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let spying = spy(runtime.tcp_listener(listener).unwrap());
+        let secret = b"what nobody else may read".repeat(100);
+        let talk = async {
+            let (mut here, mut there) = meet(&runtime, address).await;
+            here.stream.write_all(&secret).await.unwrap();
+            here.stream.close().await.unwrap();
+            let mut received = Vec::new();
+            there.stream.read_to_end(&mut received).await.unwrap();
+            assert_eq!(received, secret);
+        };
+        let (kept, ()) = join(spying, talk).await;
+        assert!(kept.iter().map(Vec::len).sum::<usize>() > secret.len());
+        for mut records in kept.iter().map(Vec::as_slice) {
+            assert!(!records.windows(6).any(|bytes| bytes == &secret[..6]));
+            // Head of a record (RFC 8446, section 5.1): type, version 1.2 or, at first, 1.0; length.
+            while let [kind, 3, 1 | 3, high, low, rest @ ..] = records {
+                assert!((20..=23).contains(kind), "{kind}");
+                records = &rest[usize::from(u16::from_be_bytes([*high, *low]))..];
+            }
+            assert_eq!(records, []);
+        }
     });
 }
 

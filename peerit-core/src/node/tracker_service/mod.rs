@@ -34,7 +34,9 @@ const ERROR_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerServiceConfig {
     /// Where to listen, UDP and TCP. Default 0.0.0.0:59000. With port 0 the system chooses a number
-    /// that is free for both; `[::]` takes IPv4 as well where the system allows it (Linux does).
+    /// that is free for both; `[::]` takes IPv4 as well where the system allows it (Linux does). A machine with
+    /// several addresses of a family answers datagrams from the one nearest to the receiver, which NATs
+    /// drop if another was asked: name one address there.
     pub listen: SocketAddr,
     /// How long a TCP connection may take to send a request, and to read the answer. Default 10 s:
     /// a client on a bad line needs a second or two, and 1,024 idle ones are as many as are taken.
