@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Remove(Id),
     /// Starts the daemon, in the background unless told otherwise
     Daemon(Daemon),
+    /// Says what NAT this machine is behind, and what to do about it
+    Doctor(Doctor),
     /// Shows a tracker, a seed and two downloads at work, in a temporary folder
     Demo(Demo),
 }
@@ -156,6 +158,23 @@ pub(crate) struct Daemon {
 pub(crate) enum DaemonOrder {
     /// Ends the daemon once everything is saved
     Stop,
+}
+
+/// Asks the trackers and servers named here, and nobody else.
+#[derive(Debug, StructOpt)]
+pub(crate) struct Doctor {
+    /// .p2p files whose trackers are asked
+    #[structopt(value_name = "FILE.p2p", parse(from_os_str))]
+    pub(crate) files: Vec<PathBuf>,
+    /// A tracker; can be given many times
+    #[structopt(long = "tracker", value_name = "HOST:PORT", number_of_values = 1, parse(try_from_str = host_port))]
+    pub(crate) trackers: Vec<String>,
+    /// A STUN server; can be given many times. One as in RFC 5780 tells the filtering too
+    #[structopt(long = "stun", value_name = "HOST:PORT", number_of_values = 1, parse(try_from_str = host_port))]
+    pub(crate) stun: Vec<String>,
+    /// Prints JSON
+    #[structopt(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, StructOpt)]

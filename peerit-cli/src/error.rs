@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use peerit_core::daemon::{ClientError, DaemonError};
 use peerit_core::manifest::ManifestError;
 use peerit_core::node::NodeError;
+use peerit_core::node::doctor::DoctorError;
 use peerit_core::store::{StoreError, create::CreateError};
 
 /// Why a command fails. Says what to do where that is not plain.
@@ -35,6 +36,8 @@ pub(crate) enum CliError {
     Daemon(#[from] DaemonError),
     #[error(transparent)]
     Node(#[from] NodeError),
+    #[error(transparent)]
+    Doctor(#[from] DoctorError),
     #[error(transparent)]
     Create(#[from] CreateError),
     #[error(transparent)]

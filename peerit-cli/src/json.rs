@@ -2,9 +2,11 @@
 
 use peerit_core::daemon::DaemonStatus;
 use peerit_core::manifest::Manifest;
+use peerit_core::node::doctor::{AddressReport, Ipv6, Report, ServerReport};
 use peerit_core::node::{PeerStatus, ShareState, ShareStatus};
 use peerit_core::swarm::Path;
 use peerit_core::tracker::TrackerStatus;
+use peerit_core::transport::Carrier;
 use serde::Serialize;
 
 use crate::env::Env;
@@ -58,6 +60,8 @@ pub(crate) struct Peer {
     pub(crate) address: String,
     /// `direct`, `mapped`, `punched` or `relayed`.
     pub(crate) path: &'static str,
+    /// `tcp`, `quic` or `other`; none: not connected.
+    pub(crate) carrier: Option<&'static str>,
     pub(crate) downloaded_bytes: u64,
     pub(crate) uploaded_bytes: u64,
     pub(crate) download_bytes_per_s: u64,
@@ -151,6 +155,44 @@ pub(crate) struct BadFile {
     pub(crate) reason: String,
 }
 
+/// `peerit doctor`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Doctor {
+    pub(crate) servers: Vec<Server>,
+    /// Whether UDP passes; null if no server answered at all.
+    pub(crate) udp_passes: Option<bool>,
+    /// In the words of RFC 5780: "endpoint-independent", "address-dependent", "address and port-dependent"; or
+    /// "none" without NAT, "address-dependent or address and port-dependent", "unknown".
+    pub(crate) nat_mapping: String,
+    /// Likewise; or "endpoint-independent or address-dependent", "unknown".
+    pub(crate) nat_filtering: String,
+    /// "absent", "untried", "works" or "broken".
+    pub(crate) ipv6: &'static str,
+    /// What the user can do, the most important first.
+    pub(crate) advice: Vec<String>,
+}
+
+/// One server that was asked.
+#[derive(Debug, Serialize)]
+pub(crate) struct Server {
+    pub(crate) server: String,
+    /// Why it has no address; empty if it has.
+    pub(crate) problem: String,
+    pub(crate) addresses: Vec<ServerAddress>,
+}
+
+/// One address of a server.
+#[derive(Debug, Serialize)]
+pub(crate) struct ServerAddress {
+    pub(crate) address: String,
+    /// Where it saw our datagram come from; null if it did not answer over UDP.
+    pub(crate) sees: Option<String>,
+    /// Whether a tracker answers over TCP; null if it was not asked, as STUN servers are not.
+    pub(crate) tcp: Option<bool>,
+    /// What is wrong over TCP; empty if nothing is.
+    pub(crate) tcp_problem: String,
+}
+
 /// Prints one document: over many lines for people, in one when more follow.
 pub(crate) fn print(
     env: &mut Env,
@@ -183,6 +225,15 @@ pub(crate) fn path(path: Path) -> &'static str {
         Path::Mapped => "mapped",
         Path::Punched => "punched",
         Path::Relayed => "relayed",
+    }
+}
+
+/// The name of what carries a connection, as in [`Peer::carrier`].
+pub(crate) fn carrier(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::Tcp => "tcp",
+        Carrier::Quic => "quic",
+        Carrier::Other => "other",
     }
 }
 
@@ -223,6 +274,7 @@ impl Peer {
             id: peer.peer_id.to_string(),
             address: peer.address.to_string(),
             path: path(peer.path),
+            carrier: peer.carrier.map(carrier),
             downloaded_bytes: peer.downloaded,
             uploaded_bytes: peer.uploaded,
             download_bytes_per_s: peer.download_rate,
@@ -246,6 +298,40 @@ impl Tracker {
             seeds: tracker.seeds,
             leeches: tracker.leeches,
             problem: tracker.problem.clone(),
+        }
+    }
+}
+
+impl Doctor {
+    pub(crate) fn of(report: &Report) -> Self {
+        Self {
+            servers: report.servers.iter().map(Server::of).collect(),
+            udp_passes: report.udp,
+            nat_mapping: report.mapping.to_string(),
+            nat_filtering: report.filtering.to_string(),
+            ipv6: match report.ipv6 {
+                Ipv6::Absent => "absent",
+                Ipv6::Untried(_) => "untried",
+                Ipv6::Works(_) => "works",
+                Ipv6::Broken(_) => "broken",
+            },
+            advice: report.advice().iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl Server {
+    fn of(report: &ServerReport) -> Self {
+        let address = |address: &AddressReport| ServerAddress {
+            address: address.address.to_string(),
+            sees: address.mapped.map(|mapped| mapped.to_string()),
+            tcp: address.tcp.as_ref().map(Result::is_ok),
+            tcp_problem: address.tcp.clone().and_then(Result::err).unwrap_or_default(),
+        };
+        Self {
+            server: report.server.clone(),
+            problem: report.problem.clone(),
+            addresses: report.addresses.iter().map(address).collect(),
         }
     }
 }

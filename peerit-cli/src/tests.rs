@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Cursor, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -11,8 +11,11 @@ use futures_lite::future::block_on;
 use peerit_core::daemon::{Daemon, DaemonClient, DaemonConfig, Stopper};
 use peerit_core::id::{ContentId, PeerId};
 use peerit_core::manifest::Manifest;
-use peerit_core::node::{PeerStatus, ShareState, ShareStatus};
+use peerit_core::node::{
+    PeerStatus, ShareState, ShareStatus, TrackerService, TrackerServiceConfig,
+};
 use peerit_core::swarm::Path;
+use peerit_core::transport::Carrier;
 use serde_json::Value;
 
 use crate::daemon::runtime;
@@ -139,6 +142,7 @@ pub(crate) fn status() -> ShareStatus {
             peer_id: PeerId([2; 32]),
             address: SocketAddr::from(([192, 0, 2, 1], 7)),
             path: Path::Direct,
+            carrier: Some(Carrier::Quic),
             downloaded: 1,
             uploaded: 2,
             download_rate: 3,
@@ -419,6 +423,7 @@ fn a_status_has_these_fields() {
             "id": "02".repeat(32),
             "address": "192.0.2.1:7",
             "path": "direct",
+            "carrier": "quic",
             "downloaded_bytes": 1,
             "uploaded_bytes": 2,
             "download_bytes_per_s": 3,
@@ -434,4 +439,36 @@ fn a_status_has_these_fields() {
         "trackers": [],
     });
     assert_eq!(document, expected);
+}
+
+#[test]
+fn doctor_asks_only_who_is_named() {
+    let world = World::new();
+    let nobody = world.run("doctor");
+    assert_eq!(nobody.code, 2);
+    assert!(nobody.err.contains("--tracker"), "{nobody:?}");
+
+    let config = TrackerServiceConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..TrackerServiceConfig::default()
+    };
+    let tracker = TrackerService::start(runtime().unwrap(), config).unwrap();
+    let address = tracker.local_address();
+    world.file("a.txt", b"content");
+    world.run(&format!("create a.txt --tracker {address}"));
+    let found = world.run(&format!("doctor a.txt.p2p --tracker {address} --json"));
+    assert_eq!(found.code, 0, "{found:?}");
+    let json = found.json();
+    assert_eq!(json["servers"].as_array().unwrap().len(), 1, "each once");
+    assert_eq!(json["servers"][0]["addresses"][0]["tcp"], true);
+    assert_eq!(json["udp_passes"], true);
+    assert_eq!((&json["nat_mapping"], &json["nat_filtering"]), (&"none".into(), &"unknown".into()));
+    let found = world.run(&format!("doctor --stun {address}"));
+    assert!(found.out.contains("NAT mapping    none"), "{found:?}");
+    assert!(!found.out.contains("TCP:"), "{found:?}");
+
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = world.run(&format!("doctor --tracker {}", silent.local_addr().unwrap()));
+    assert_eq!(silent.code, 2);
+    assert!(silent.out.contains("UDP: no answer; TCP: "), "{silent:?}");
 }

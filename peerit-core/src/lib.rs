@@ -1,15 +1,17 @@
 //! Peer-to-peer file sharing as a library.
 //!
-//! The pure core (`hash`, `manifest`, `wire`, `scheduler`, `swarm`, `tracker`) holds the
+//! The pure core (`hash`, `manifest`, `wire`, `scheduler`, `swarm`, `nat`, `tracker`) holds the
 //! rules: no socket, file, clock, thread or random source, so that every run can be repeated. What
 //! touches the world (`runtime`, `store`, `transport`, `node`, `daemon`) comes with the feature `node`,
 //! which a runtime's feature (`async-std`, the default, or `tokio`) turns on.
 
+mod allowance;
 pub mod bitfield;
 pub mod hash;
 pub mod id;
 pub mod layout;
 pub mod manifest;
+pub mod nat;
 pub mod rng;
 pub mod scheduler;
 #[cfg(feature = "sim")]

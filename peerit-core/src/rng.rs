@@ -31,3 +31,11 @@ impl Rng {
         self.0.shuffle(items);
     }
 }
+
+/// Seeds the generator of this thread, for a library that draws from it unasked.
+///
+/// Called right before each call of the library, it makes what the library draws a part of the run that can
+/// be repeated. Others on this thread that draw from the generator get numbers that are as random as `seed`.
+pub(crate) fn seed_thread(seed: u64) {
+    fastrand::seed(seed);
+}

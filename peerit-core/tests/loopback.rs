@@ -6,7 +6,8 @@
 mod support;
 
 use futures_lite::future::block_on;
-use peerit_core::node::{DownloadOptions, ShareOptions, ShareState};
+use peerit_core::node::{DownloadOptions, ShareOptions, ShareState, ShareStatus};
+use peerit_core::transport::Carrier;
 use support::*;
 
 #[test]
@@ -234,5 +235,35 @@ fn sha1_content_travels_too() {
         let copy =
             node.download(manifest, temp.path().join("copy"), from_nodes(&[&seed])).await.unwrap();
         complete(&copy).await;
+    });
+}
+
+#[test]
+fn a_peer_whose_tcp_port_is_closed_is_reached_by_quic() {
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("film.mkv");
+        write(&content, &noise(5 << 20));
+        let (seed, node) = (without_tcp().await, loopback().start().await.unwrap());
+        assert!(std::net::TcpStream::connect(address(&seed)).is_err());
+        let (_, manifest) = share(&seed, &content).await;
+        let folder = temp.path().join("copy");
+        let copy = node.download(manifest.clone(), &folder, from_nodes(&[&seed])).await.unwrap();
+        let by_quic = |status: &ShareStatus| {
+            status.peers.iter().any(|peer| peer.carrier == Some(Carrier::Quic))
+        };
+        until(&copy, by_quic).await;
+        complete(&copy).await;
+        assert_eq!(std::fs::read(folder.join("film.mkv")).unwrap(), noise(5 << 20));
+
+        // The other way round: it dials, by QUIC alone, and is answered.
+        let third = without_tcp().await;
+        let options = from_nodes(&[&node]);
+        let again = third.download(manifest, temp.path().join("again"), options).await.unwrap();
+        complete(&again).await;
+
+        // A peer that leaves says so: nobody waits until it is silent for too long.
+        seed.shutdown().await;
+        until(&copy, |status| status.peers.iter().all(|peer| peer.peer_id != seed.peer_id())).await;
     });
 }

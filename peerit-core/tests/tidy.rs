@@ -169,4 +169,5 @@ fn what_is_allowed_is_not_found() {
     assert_eq!(found_in("node/mod.rs", "use std::time::Instant;\nuse crate::store;"), [""; 0]);
     assert_eq!(found_in("lib.rs", "pub use crate::node::Node;"), [""; 0]);
     assert_eq!(found_in("rng.rs", "use fastrand::Rng;"), [""; 0]);
+    assert_eq!(found_in("nat/ice/is_agent.rs", "use std::time::Instant;"), [""; 0]);
 }

@@ -25,8 +25,9 @@ struct Tracker {
 }
 
 impl Tracker {
-    fn start() -> Self {
-        let mut process = program(&["--listen", "127.0.0.1:0"]).spawn().unwrap();
+    fn start(flags: &[&str]) -> Self {
+        let arguments = [&["--listen", "127.0.0.1:0"], flags].concat();
+        let mut process = program(&arguments).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.strip_prefix("peerit-tracker listens on ").unwrap();
@@ -65,13 +66,21 @@ fn over_udp(socket: &UdpSocket, to: SocketAddr, request: &proto::Request) -> Res
 }
 
 fn over_tcp(to: SocketAddr, request: &proto::Request) -> ResponseBody {
+    answer(&mut asked_over_tcp(to, request), request)
+}
+
+fn asked_over_tcp(to: SocketAddr, request: &proto::Request) -> TcpStream {
     let mut stream = TcpStream::connect(to).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.write_all(&request.encode_length_delimited_to_vec()).unwrap();
+    stream
+}
+
+fn answer(stream: &mut TcpStream, request: &proto::Request) -> ResponseBody {
     let mut bytes = Vec::new();
-    // Until a whole message is there: the connection stays open for more requests.
+    // Until a whole message is there: the connection stays open for more.
     loop {
-        let mut part = [0; 4_096];
+        let mut part = [0; 1];
         let length = stream.read(&mut part).unwrap();
         assert_ne!(length, 0, "closed after {} bytes", bytes.len());
         bytes.extend(&part[..length]);
@@ -96,7 +105,7 @@ fn announce(peer: u8) -> proto::Request {
 
 #[test]
 fn it_answers_over_udp_tcp_and_stun() {
-    let tracker = Tracker::start();
+    let tracker = Tracker::start(&[]);
     let socket = socket();
 
     // Garbage first: what comes back is the answer to the next request.
@@ -133,8 +142,32 @@ fn it_answers_over_udp_tcp_and_stun() {
 }
 
 #[test]
+fn it_relays_when_told_to() {
+    let open = |side: proto::RelaySide| {
+        let token = vec![7; 16].into();
+        let body = RequestBody::RelayOpen(proto::RelayOpen { token, side: side.into() });
+        proto::Request { transaction: 9, body: Some(body), ..Default::default() }
+    };
+    let (offer, accept) = (open(proto::RelaySide::Offer), open(proto::RelaySide::Answer));
+    let off = Tracker::start(&[]);
+    let refusal = proto::Refusal { reason: proto::RefusalReason::RelayOff.into() };
+    assert_eq!(over_tcp(off.address, &offer), ResponseBody::Refusal(refusal));
+
+    let tracker = Tracker::start(&["--relay"]);
+    let sides = [&offer, &accept].map(|request| asked_over_tcp(tracker.address, request));
+    let [mut here, mut there] = sides;
+    for stream in [&mut here, &mut there] {
+        assert_eq!(answer(stream, &offer), ResponseBody::RelayReady(proto::RelayReady {}));
+    }
+    here.write_all(b"hello").unwrap();
+    let mut frame = [0; 7];
+    there.read_exact(&mut frame).unwrap();
+    assert_eq!(&frame, b"\x00\x05hello");
+}
+
+#[test]
 fn a_taken_port_is_an_error_with_a_remedy() {
-    let tracker = Tracker::start();
+    let tracker = Tracker::start(&[]);
     let address = tracker.address.to_string();
     let output = program(&["--listen", &address]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));

@@ -5,6 +5,7 @@ mod control;
 mod create;
 mod daemon;
 mod demo;
+mod doctor;
 mod download;
 mod share;
 mod show;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: Command, env: &mut Env) -> Result<(), CliError> {
         Command::Resume(args) => block_on(control::run(&args, Order::Resume, env)),
         Command::Remove(args) => block_on(control::run(&args, Order::Remove, env)),
         Command::Daemon(args) => block_on(daemon::run(&args, env)),
+        Command::Doctor(args) => block_on(doctor::run(&args, env)),
         Command::Demo(args) => block_on(demo::run(&args, env)),
     }
 }

@@ -105,6 +105,7 @@ fn share_line(share: &ShareStatus) -> String {
 fn peer_line(peer: &PeerStatus) -> String {
     let id: String = peer.peer_id.to_string().chars().take(12).collect();
     let (address, path) = (peer.address, json::path(peer.path));
+    let carrier = peer.carrier.map_or("", json::carrier);
     if let Some(banned) = &peer.banned {
         return format!("  peer {id}  {address}  banned: {banned}");
     }
@@ -116,7 +117,7 @@ fn peer_line(peer: &PeerStatus) -> String {
     ];
     let flags: Vec<_> = flags.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
     format!(
-        "  peer {id}  {address}  {path}  down {} ({})  up {} ({})  {}",
+        "  peer {id}  {address}  {path} {carrier}  down {} ({})  up {} ({})  {}",
         size(peer.downloaded),
         rate(peer.download_rate),
         size(peer.uploaded),

@@ -52,6 +52,16 @@ impl Bench {
         namespace.try_exec("ethtool -K eth0 gso off")
     }
 
+    /// Does once all that NATs need besides.
+    pub(crate) fn try_nat(&self) -> Result<(), String> {
+        let namespace = Namespace::try_new(&self.namespace_name("try"))?;
+        namespace.try_nft(
+            "table ip try {
+                chain try { type nat hook postrouting priority srcnat; masquerade random,fully-random; }
+            }",
+        )
+    }
+
     /// The system's name of a namespace of this lab.
     pub(crate) fn namespace_name(&self, name: &str) -> String {
         format!("{}-{name}", self.name)

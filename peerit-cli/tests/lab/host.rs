@@ -56,8 +56,13 @@ impl Host {
 
     /// What `peerit status` says of the only share.
     pub(crate) fn share(&self) -> Value {
-        let said = run(&mut self.peerit(&["status", "--json"])).unwrap();
-        let mut status: Value = serde_json::from_str(&said).unwrap();
-        status["shares"][0].take()
+        self.try_share().unwrap()
+    }
+
+    /// The same; what is wrong while there is no daemon or no share.
+    pub(crate) fn try_share(&self) -> Result<Value, String> {
+        let said = run(&mut self.peerit(&["status", "--json"]))?;
+        let mut status: Value = serde_json::from_str(&said).map_err(|error| error.to_string())?;
+        status.pointer_mut("/shares/0").map(Value::take).ok_or_else(|| "no share".to_owned())
     }
 }

@@ -1,4 +1,5 @@
-//! A lab: the real programs on shaped links, in network namespaces of this machine.
+//! A lab: the real programs on shaped links and behind NATs, in network namespaces of this machine. For the
+//! NATs see [`nat`]; the rest is about links.
 //!
 //! One seed and some leeches, each in a namespace of its own behind a link of its own, all start at the same
 //! time; what counts is when the last leech is complete, compared with what no protocol can beat
@@ -34,9 +35,11 @@ mod bench;
 mod host;
 mod measure;
 mod namespace;
+mod nat;
 mod report;
 mod scenario;
 mod segment;
+mod tracker;
 
 use bench::Bench;
 use scenario::Scenario;

@@ -26,6 +26,10 @@ impl Namespace {
     pub(crate) fn try_new(name: &str) -> Result<Self, String> {
         run(Command::new("ip").args(["netns", "add", name]))?;
         let namespace = Self::of_name(name.to_owned());
+        // Nobody else has its IPv6 addresses: looking for such takes a second, in which they are of no use. Where
+        // there is no IPv6, there is nothing to switch off.
+        let switch = "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad";
+        let _no_ipv6 = run(namespace.command("sh").args(["-c", switch]));
         namespace.try_ip("link set lo up")?;
         Ok(namespace)
     }
@@ -56,6 +60,24 @@ impl Namespace {
     pub(crate) fn try_exec(&self, line: &str) -> Result<(), String> {
         let mut words = line.split(' ');
         run(self.command(words.next().unwrap_or_default()).args(words)).map(drop)
+    }
+
+    /// Adds nftables rules in it, in the words of `nft`.
+    pub(crate) fn nft(&self, rules: &str) {
+        self.try_nft(rules).unwrap();
+    }
+
+    pub(crate) fn try_nft(&self, rules: &str) -> Result<(), String> {
+        run(self.command("nft").arg(rules)).map(drop)
+    }
+
+    /// Makes a router of it.
+    pub(crate) fn forward(&self) {
+        for family in ["ipv4", "ipv6"] {
+            let name = if family == "ipv4" { "ip_forward" } else { "conf/all/forwarding" };
+            let script = format!("echo 1 > /proc/sys/net/{family}/{name}");
+            run(self.command("sh").args(["-c", &script])).unwrap();
+        }
     }
 
     /// A command in it, to which arguments can be added.

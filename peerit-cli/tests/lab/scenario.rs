@@ -1,22 +1,20 @@
 //! One seed and some leeches, from the start of all to the end of the last.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, stop_if_interrupted, tracker_program};
+use crate::bench::{Bench, stop_if_interrupted};
 use crate::host::Host;
 use crate::measure::{self, Traffic, fluid_bound};
 use crate::namespace::{run, said};
 use crate::report::{Outcome, Sample};
 use crate::segment::{Link, Segment};
+use crate::tracker::Tracker;
 
 /// Time between two looks at the links; each costs about 3 ms of CPU.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
-const TRACKER_PORT: u16 = 59_000;
 /// Of the content's file.
 const NAME: &str = "content";
 /// The segment's number of the seed; the leeches follow.
@@ -103,7 +101,7 @@ struct Swarm {
 impl Swarm {
     fn new(bench: &Bench, scenario: Scenario) -> Self {
         let internet = Segment::new(bench, "internet", [198, 51, 100]);
-        let tracker = Tracker::start(&internet);
+        let tracker = Tracker::start(internet.namespace(), internet.address(1));
         let mut hosts = vec![Host::new(bench, &internet, "seed", SEED_NUMBER, scenario.seed)];
         for index in 1..=scenario.leech_count {
             let (name, number) = (format!("leech{index}"), SEED_NUMBER + index);
@@ -124,7 +122,7 @@ impl Swarm {
 
     fn share(&self, content: &[u8]) {
         fs::write(self.seed().folder().join(NAME), content).unwrap();
-        let tracker = format!("{}:{TRACKER_PORT}", self.internet.address(1));
+        let tracker = Tracker::address(self.internet.address(1));
         run(&mut self.seed().peerit(&["share", NAME, "--tracker", &tracker])).unwrap();
     }
 
@@ -188,30 +186,7 @@ impl Swarm {
     }
 }
 
-/// A `peerit-tracker` that is killed when dropped.
-struct Tracker(Child);
-
-impl Tracker {
-    /// Starts one on the segment, and returns when it listens.
-    fn start(segment: &Segment) -> Self {
-        let mut command = segment.namespace().command(tracker_program());
-        command.args(["--listen", &format!("0.0.0.0:{TRACKER_PORT}")]);
-        let mut tracker = Self(command.stdout(Stdio::piped()).spawn().unwrap());
-        let mut line = String::new();
-        BufReader::new(tracker.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.contains("listens on"), "the tracker does not start: {line}");
-        tracker
-    }
-}
-
-impl Drop for Tracker {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Bytes that no part of repeats.
-fn content(length: u32) -> Vec<u8> {
+pub(crate) fn content(length: u32) -> Vec<u8> {
     (0..length / 4).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect()
 }

@@ -12,6 +12,7 @@ use crate::id::{ContentId, PeerId};
 use crate::node::{PeerStatus, ShareState, ShareStatus};
 use crate::swarm;
 use crate::tracker::TrackerStatus;
+use crate::transport::Carrier;
 use crate::wire::address::{decode_ip, encode_address};
 
 /// A message field that says what cannot be.
@@ -105,6 +106,7 @@ fn peer_to_proto(peer: &PeerStatus) -> proto::PeerStatus {
         peer_id: id_to_bytes(&peer.peer_id.0),
         address: Some(encode_address(peer.address)),
         path: path_kind_to_proto(peer.path).into(),
+        carrier: carrier_to_proto(peer.carrier).into(),
         downloaded_bytes: peer.downloaded,
         uploaded_bytes: peer.uploaded,
         download_rate_bytes: peer.download_rate,
@@ -124,6 +126,7 @@ fn peer_from_proto(peer: proto::PeerStatus) -> Result<PeerStatus, Invalid> {
         peer_id: peer_id(&peer.peer_id)?,
         address: peer.address.as_ref().and_then(address_from_proto).ok_or(Invalid("address"))?,
         path: path_kind_from_proto(peer.path()),
+        carrier: carrier_from_proto(peer.carrier()),
         downloaded: peer.downloaded_bytes,
         uploaded: peer.uploaded_bytes,
         download_rate: peer.download_rate_bytes,
@@ -153,6 +156,24 @@ fn path_kind_from_proto(path: proto::Path) -> swarm::Path {
         proto::Path::Mapped => swarm::Path::Mapped,
         proto::Path::Punched => swarm::Path::Punched,
         proto::Path::Relayed => swarm::Path::Relayed,
+    }
+}
+
+fn carrier_to_proto(carrier: Option<Carrier>) -> proto::Carrier {
+    match carrier {
+        None => proto::Carrier::Unspecified,
+        Some(Carrier::Tcp) => proto::Carrier::Tcp,
+        Some(Carrier::Quic) => proto::Carrier::Quic,
+        Some(Carrier::Other) => proto::Carrier::Other,
+    }
+}
+
+fn carrier_from_proto(carrier: proto::Carrier) -> Option<Carrier> {
+    match carrier {
+        proto::Carrier::Unspecified => None,
+        proto::Carrier::Tcp => Some(Carrier::Tcp),
+        proto::Carrier::Quic => Some(Carrier::Quic),
+        proto::Carrier::Other => Some(Carrier::Other),
     }
 }
 
@@ -189,6 +210,7 @@ mod tests {
             peer_id: PeerId([2; 32]),
             address: SocketAddr::from(([192, 0, 2, 1], 7)),
             path: swarm::Path::Punched,
+            carrier: Some(Carrier::Quic),
             downloaded: 1,
             uploaded: 2,
             download_rate: 3,

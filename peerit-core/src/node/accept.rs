@@ -15,7 +15,8 @@ use crate::transport::{Incoming, answer_swarm};
 
 /// How long a dialling peer has to prove that it knows a manifest.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Handshakes under way at once; more are dropped. About 160 KiB of buffers each: 40 MiB.
+/// Handshakes under way at once; more are dropped. About 160 KiB of buffers each, and over QUIC 256 KiB that
+/// the peer may send ahead: 104 MiB.
 const HANDSHAKES_MAX: usize = 256;
 
 /// Handshakes of one host under way at once: 16 hosts are needed to keep all others out.
@@ -56,7 +57,9 @@ async fn answer(context: &Context, incoming: Incoming) {
     let find_key = |topic| context.swarm_key(topic);
     match answer_swarm(connection, context.peer_id, find_key).await {
         Ok((topic, stream)) => {
-            if let Some(share) = context.answering(topic) {
+            if let Some(paths) = &context.paths {
+                paths.accepted(topic, stream);
+            } else if let Some(share) = context.answering(topic) {
                 let direction = Direction::Answered;
                 let opened = Input::Opened { stream: Box::new(stream), direction };
                 // Fails when the share has just ended.

@@ -11,6 +11,7 @@ use futures_util::{FutureExt, select};
 
 use super::clock::Clock;
 use crate::id::{PeerId, Topic};
+use crate::nat;
 use crate::runtime::{Runtime, UdpSocket, timeout};
 use crate::time::Timestamp;
 use crate::tracker::{
@@ -32,6 +33,12 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Pause after an error of the socket, so that one that lasts does not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
+/// A peer that a tracker has named, and where.
+pub type Found = (PeerId, SocketAddr);
+
+/// What trackers say beside that waits to be taken; more is dropped, as all of it is said again.
+const WORDS_MAX: usize = 256;
+
 /// Announces topics to trackers in the background, and hands on the peers they know.
 ///
 /// Cheap to clone. When the last one is dropped, trackers are told that we leave, as at
@@ -43,8 +50,11 @@ pub struct Announcer {
 }
 
 enum Command {
-    Join { topic: Topic, trackers: Vec<String>, part: (u16, bool), peers: Sender<Vec<SocketAddr>> },
+    Join { topic: Topic, trackers: Vec<String>, part: (u16, bool), peers: Sender<Vec<Found>> },
     Completed(Topic),
+    Signal { topic: Topic, receiver: PeerId, sealed: Bytes },
+    NetworkChanged,
+    Follow(Sender<nat::Event>),
     Leave(Topic),
     Status(Topic, Sender<Vec<TrackerStatus>>),
     Shutdown(Sender<()>),
@@ -73,6 +83,7 @@ impl Announcer {
             clock: Clock::start(),
             client: TrackerClient::new(own, seed),
             swarms: BTreeMap::new(),
+            words: None,
             outcomes,
             results,
             ending: None,
@@ -94,9 +105,29 @@ impl Announcer {
         trackers: Vec<String>,
         listen_port: u16,
         seed: bool,
-    ) -> Receiver<Vec<SocketAddr>> {
+    ) -> Receiver<Vec<Found>> {
         let (peers, receiver) = async_channel::bounded(LISTS_MAX);
         self.send(Command::Join { topic, trackers, part: (listen_port, seed), peers });
+        receiver
+    }
+
+    /// Sends a signal of at most 900 bytes, sealed, to a peer of a topic that is joined. Whether it arrives, only an
+    /// answer tells.
+    pub fn signal(&self, topic: Topic, receiver: PeerId, sealed: Bytes) {
+        self.send(Command::Signal { topic, receiver, sealed });
+    }
+
+    /// Tells all trackers at once that this machine has other addresses now.
+    pub fn network_changed(&self) {
+        self.send(Command::NetworkChanged);
+    }
+
+    /// What trackers push and see from now on: [`nat::Event::Signal`] and [`nat::Event::Observed`]. They go to the
+    /// last receiver that was asked for; 256 wait at most.
+    #[must_use]
+    pub fn follow(&self) -> Receiver<nat::Event> {
+        let (words, receiver) = async_channel::bounded(WORDS_MAX);
+        self.send(Command::Follow(words));
         receiver
     }
 
@@ -173,7 +204,8 @@ struct Driver {
     family: Family,
     clock: Clock,
     client: TrackerClient,
-    swarms: BTreeMap<Topic, Sender<Vec<SocketAddr>>>,
+    swarms: BTreeMap<Topic, Sender<Vec<Found>>>,
+    words: Option<Sender<nat::Event>>,
     /// What lookups and exchanges came to; at most one for each that the client asked for.
     outcomes: Sender<ClientEvent>,
     results: Receiver<ClientEvent>,
@@ -242,6 +274,11 @@ impl Driver {
             }
             Some(Command::Completed(topic)) => self.tell(ClientEvent::Completed { topic }),
             Some(Command::Leave(topic)) => self.leave(topic),
+            Some(Command::Signal { topic, receiver, sealed }) => {
+                self.tell(ClientEvent::Signal { topic, receiver, sealed });
+            }
+            Some(Command::NetworkChanged) => self.tell(ClientEvent::NetworkChanged),
+            Some(Command::Follow(words)) => self.words = Some(words),
             Some(Command::Status(topic, sender)) => {
                 // An error means that nobody waits any more.
                 let _gone = sender.try_send(self.client.status(topic));
@@ -282,12 +319,23 @@ impl Driver {
                 ClientAction::Peers { topic, addresses } => {
                     if let Some(swarm) = self.swarms.get(&topic) {
                         // An error means that the swarm has more than it takes, or is gone.
-                        let _dropped = swarm
-                            .try_send(addresses.into_iter().map(|(_, address)| address).collect());
+                        let _dropped = swarm.try_send(addresses);
                     }
                 }
-                ClientAction::Observed { address } => log::debug!("trackers see us at {address}"),
+                ClientAction::Observed { tracker: observer, address } => {
+                    self.say(nat::Event::Observed { observer, address });
+                }
+                ClientAction::Signal { topic, sender, sealed } => {
+                    self.say(nat::Event::Signal { topic, sender, sealed });
+                }
             }
+        }
+    }
+
+    fn say(&self, word: nat::Event) {
+        if let Some(words) = &self.words {
+            // An error means that nobody takes them, or not that fast.
+            let _dropped = words.try_send(word);
         }
     }
 
@@ -321,7 +369,8 @@ impl Driver {
     }
 }
 
-async fn ask(
+/// One request to a tracker over TCP; none if it closes without an answer.
+pub(super) async fn ask(
     runtime: &dyn Runtime,
     address: SocketAddr,
     request: &[u8],

@@ -9,11 +9,15 @@ use super::announcer::Announcer;
 use super::clock::Clock;
 use super::context::{Context, Shares};
 use super::error::NodeError;
+use super::paths::{self, Means, Paths};
 use super::tracker_service::{TrackerService, TrackerServiceConfig};
 use super::workers::Workers;
 use super::{Node, accept};
 use crate::runtime::{self, Runtime};
-use crate::transport::{Identity, TcpTransport, Transport, TransportError};
+use crate::transport::{
+    Identity, QuicTransport, RacingTransport, RelayDialer, SharedUdp, TcpTransport, Transport,
+    TransportError,
+};
 use crate::wire::AGENT_LENGTH_MAX;
 
 /// Reads for uploads that run at once: enough to keep a solid-state disk's queue busy.
@@ -49,8 +53,8 @@ impl NodeBuilder {
         }
     }
 
-    /// Where peers can dial this node (TCP), and its datagrams come from (UDP). Default: any free
-    /// port on all interfaces.
+    /// Where peers can dial this node by TCP and by QUIC, on one port number, and where its datagrams come
+    /// from. Default: any free port on all interfaces.
     pub fn listen(mut self, listen: SocketAddr) -> Self {
         self.listen = listen;
         self
@@ -69,7 +73,7 @@ impl NodeBuilder {
         self
     }
 
-    /// What carries connections, instead of TCP and TLS, and the identity it proves.
+    /// What carries connections, instead of TCP and QUIC, and the identity it proves.
     pub fn transport(mut self, transport: Arc<dyn Transport>, identity: Identity) -> Self {
         self.transport = Some((transport, identity));
         self
@@ -106,16 +110,18 @@ impl NodeBuilder {
     /// When there is no runtime or no randomness, or a port is taken.
     pub async fn start(self) -> Result<Node, NodeError> {
         let runtime = self.runtime.or_else(runtime::default).ok_or(NodeError::NoRuntime)?;
-        let (transport, identity, udp) = match self.transport {
-            Some((transport, identity)) => (transport, identity, bind_udp(self.listen, 0)?),
+        let listen_error = |source| NodeError::Listen { address: self.listen, source };
+        let (transport, identity, udp, means) = match self.transport {
+            Some((transport, identity)) => {
+                let udp = runtime.udp_socket(bind_udp(self.listen, 0)?).map_err(listen_error)?;
+                (transport, identity, udp, None)
+            }
             None => {
                 let identity = self.identity.map_or_else(Identity::generate, Ok)?;
-                let (transport, udp) = bind(&runtime, &identity, self.listen)?;
-                (transport, identity, udp)
+                let Bound { transport, trackers, means } = bind(&runtime, &identity, self.listen)?;
+                (transport, identity, trackers, Some(means))
             }
         };
-        let listen_error = |source| NodeError::Listen { address: self.listen, source };
-        let udp = runtime.udp_socket(udp).map_err(listen_error)?;
         let tracker = match self.embedded_tracker {
             Some(listen) => Some(start_tracker(&runtime, listen)?),
             None => None,
@@ -123,8 +129,12 @@ impl NodeBuilder {
         let peer_id = identity.peer_id();
         let cores = available_parallelism().map_or(1, usize::from);
         let (closing, shut_down) = async_channel::bounded(1);
+        let (paths, inbox) = Paths::new();
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret)?;
         let context = Arc::new(Context {
             announcer: Announcer::start(Arc::clone(&runtime), udp, peer_id, getrandom::u64()?),
+            paths: means.is_some().then_some(paths),
             transport,
             peer_id,
             agent: self.agent,
@@ -139,17 +149,48 @@ impl NodeBuilder {
             runtime,
             closing,
         });
+        if let Some(means) = means {
+            let run = paths::run(Arc::clone(&context), means, secret, inbox, shut_down.clone());
+            context.runtime.spawn(Box::pin(run));
+        }
         context.runtime.spawn(Box::pin(accept::run(Arc::clone(&context), shut_down)));
         Ok(Node::new(context))
     }
 }
 
-/// TCP and UDP on the same number, so that what the tracker sees of one serves the other.
+/// What a node without a transport of the application's own listens on.
+struct Bound {
+    /// TCP, preferred, and QUIC.
+    transport: Arc<dyn Transport>,
+    /// The trackers' lane of the socket that QUIC is on.
+    trackers: Arc<dyn runtime::UdpSocket>,
+    /// What else finds paths on that socket.
+    means: Means,
+}
+
 fn bind(
     runtime: &Arc<dyn Runtime>,
     identity: &Identity,
     listen: SocketAddr,
-) -> Result<(Arc<dyn Transport>, UdpSocket), NodeError> {
+) -> Result<Bound, NodeError> {
+    let (tcp, udp) = bind_ports(runtime, identity, listen)?;
+    let address = SocketAddr::new(listen.ip(), tcp.listen_port());
+    let udp =
+        SharedUdp::new(&**runtime, udp).map_err(|source| NodeError::Listen { address, source })?;
+    let quic = Arc::new(QuicTransport::new(Arc::clone(runtime), identity, &udp)?);
+    let second = Box::new(Arc::clone(&quic));
+    let both = RacingTransport::new(Arc::clone(runtime), Box::new(tcp), second);
+    let relays = RelayDialer::new(Arc::clone(runtime), identity)?;
+    let means = Means { stun: udp.stun(), quic, relays };
+    Ok(Bound { transport: Arc::new(both), trackers: udp.tracker(), means })
+}
+
+/// TCP and UDP on the same number, so that what the tracker sees of one serves the other.
+fn bind_ports(
+    runtime: &Arc<dyn Runtime>,
+    identity: &Identity,
+    listen: SocketAddr,
+) -> Result<(TcpTransport, UdpSocket), NodeError> {
     let mut tries = if listen.port() == 0 { PORT_TRIES } else { 1 };
     loop {
         tries -= 1;
@@ -161,7 +202,7 @@ fn bind(
                 },
             )?;
         match bind_udp(listen, tcp.listen_port()) {
-            Ok(udp) => return Ok((Arc::new(tcp), udp)),
+            Ok(udp) => return Ok((tcp, udp)),
             Err(error) if tries == 0 => return Err(error),
             Err(_) => {}
         }

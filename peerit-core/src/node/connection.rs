@@ -17,7 +17,7 @@ use crate::manifest::Manifest;
 use crate::runtime::{Runtime, timeout};
 use crate::store::{Store, StoreError};
 use crate::swarm::Event;
-use crate::transport::{FrameError, FrameReader, FrameWriter, PeerStream};
+use crate::transport::{Carrier, FrameError, FrameReader, FrameWriter, PeerStream};
 use crate::wire::Frame;
 
 /// Frames that may wait for one connection: a Have for each chunk, and some requests. About 6 MiB
@@ -50,6 +50,7 @@ pub(crate) struct Source {
 /// A running connection. Dropping it ends the connection: nothing more is read, what waits is sent
 /// if that is quick.
 pub(crate) struct Connection {
+    pub(crate) carrier: Carrier,
     outgoing: Sender<Outgoing>,
     _wanted: Sender<Infallible>,
 }
@@ -59,9 +60,9 @@ impl Connection {
     pub(crate) fn start(peer: PeerKey, stream: PeerStream, source: Source) -> Self {
         let (outgoing, queue) = async_channel::unbounded();
         let (wanted, unwanted) = async_channel::bounded(1);
-        let runtime = Arc::clone(&source.runtime);
+        let (runtime, carrier) = (Arc::clone(&source.runtime), stream.carrier);
         runtime.spawn(Box::pin(run(peer, stream, queue, unwanted, FAREWELL, source)));
-        Self { outgoing, _wanted: wanted }
+        Self { carrier, outgoing, _wanted: wanted }
     }
 
     /// Sends behind what waits already; false when too much does.
@@ -204,7 +205,7 @@ mod tests {
     use crate::runtime::testing::on_each_runtime;
     use crate::store::MemoryStore;
     use crate::swarm::Path;
-    use crate::transport::framed;
+    use crate::transport::{Carrier, framed};
 
     /// A peer that neither says nor takes anything.
     struct Stuck;
@@ -243,7 +244,8 @@ mod tests {
             let (reader, writer) = framed(Box::new(Stuck));
             let (peer, address) = (PeerKey(7), SocketAddr::from(([10, 0, 0, 1], 1)));
             let peer_id = PeerId([1; 32]);
-            let stream = PeerStream { peer_id, address, path: Path::Direct, reader, writer };
+            let (path, carrier) = (Path::Direct, Carrier::Other);
+            let stream = PeerStream { peer_id, address, path, carrier, reader, writer };
             let (inputs, events) = async_channel::bounded(1);
             let source = Source {
                 manifest: manifest(),

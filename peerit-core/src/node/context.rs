@@ -11,6 +11,7 @@ use async_channel::Sender;
 
 use super::announcer::Announcer;
 use super::clock::Clock;
+use super::paths::Paths;
 use super::share::Share;
 use super::tracker_service::TrackerService;
 use super::workers::Workers;
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) agent: String,
     pub(crate) clock: Clock,
     pub(crate) announcer: Announcer,
+    /// Finds ways through NATs; none with a transport of the application's own, of which nothing is known.
+    pub(crate) paths: Option<Paths>,
     /// The embedded tracker, once there is one.
     pub(crate) tracker: Mutex<Option<Arc<TrackerService>>>,
     /// Hash and write: bounded by the cores.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::future::join;
+
 use super::builder::{NodeBuilder, start_tracker};
 use super::context::Context;
 use super::error::NodeError;
@@ -152,7 +154,7 @@ impl Node {
         Ok(tracker.local_address())
     }
 
-    /// Stops all shares, makes what they have durable, tells the trackers. The handles that are left
+    /// Stops all shares, makes what they have durable, tells peers and trackers. The handles that are left
     /// do nothing any more; with the last of them the node's sockets close. Cancel safe: a second call
     /// goes on.
     pub async fn shutdown(&self) {
@@ -165,7 +167,7 @@ impl Node {
             share.remove().await;
         }
         self.context.closing.close();
-        self.context.announcer.shutdown().await;
+        join(self.context.announcer.shutdown(), self.context.transport.shutdown()).await;
         let tracker = self.context.tracker().clone();
         if let Some(tracker) = tracker {
             tracker.shutdown().await;

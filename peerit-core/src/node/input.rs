@@ -2,6 +2,7 @@
 
 use async_channel::Sender;
 
+use super::announcer::Found;
 use crate::store::StoreError;
 use crate::swarm::{Direction, Event};
 use crate::transport::PeerStream;
@@ -10,6 +11,8 @@ use crate::transport::PeerStream;
 pub(crate) enum Input {
     /// Something the swarm's state machine must know.
     Swarm(Event),
+    /// Trackers know these peers.
+    Found(Vec<Found>),
     /// A connection is open and both sides have proved that they know the manifest.
     Opened { stream: Box<PeerStream>, direction: Direction },
     /// Content could not be read or written.

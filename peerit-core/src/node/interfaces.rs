@@ -23,6 +23,11 @@ pub(crate) fn reachable_addresses(bound: SocketAddr) -> Vec<SocketAddr> {
     addresses
 }
 
+/// The addresses of all interfaces, with loopback.
+pub(crate) fn own_ips() -> Vec<IpAddr> {
+    if_addrs::get_if_addrs().unwrap_or_default().iter().map(if_addrs::Interface::ip).collect()
+}
+
 /// Link-local addresses need a scope that means nothing on another machine.
 fn is_shareable(ip: IpAddr) -> bool {
     let link_local = match ip {

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt, select_biased};
 
+use super::announcer::Found;
 use super::context::Context;
 use crate::id::ContentId;
 use crate::layout::BLOCK_LENGTH_MAX;
@@ -31,7 +32,7 @@ const ADDRESSES_MAX: usize = 256;
 pub(crate) async fn fetch_manifest(
     context: &Context,
     link: &Link,
-    found: &Receiver<Vec<SocketAddr>>,
+    found: &Receiver<Vec<Found>>,
     first: &[SocketAddr],
 ) -> Manifest {
     let mut known: BTreeSet<SocketAddr> = first.iter().copied().collect();
@@ -50,9 +51,9 @@ pub(crate) async fn fetch_manifest(
                     return manifest;
                 }
             }
-            addresses = found.recv().fuse() => {
-                let Ok(addresses) = addresses else { std::future::pending().await };
-                for address in addresses {
+            peers = found.recv().fuse() => {
+                let Ok(peers) = peers else { std::future::pending().await };
+                for (_, address) in peers {
                     if known.len() < ADDRESSES_MAX && known.insert(address) {
                         waiting.push_back(address);
                     }

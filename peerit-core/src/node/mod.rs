@@ -11,13 +11,17 @@ mod builder;
 mod clock;
 mod connection;
 mod context;
+pub mod doctor;
 mod error;
 mod handle;
 mod input;
 mod interfaces;
 mod manifest_fetch;
 mod options;
+mod paths;
 mod places;
+#[cfg(test)]
+mod relay_tests;
 mod resolve;
 mod share;
 mod share_task;
@@ -28,7 +32,7 @@ mod tracker_service;
 mod tracker_tests;
 mod workers;
 
-pub use announcer::Announcer;
+pub use announcer::{Announcer, Found};
 pub use builder::NodeBuilder;
 pub use error::{NodeError, ShareError};
 pub use handle::Node;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::id::{ContentId, PeerId};
 use crate::swarm::{Path, PeerReport};
 use crate::tracker::TrackerStatus;
+use crate::transport::Carrier;
 
 /// What a share is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,8 @@ pub struct PeerStatus {
     pub address: SocketAddr,
     /// How it is reached.
     pub path: Path,
+    /// What carries the connection. `None`: there is none.
+    pub carrier: Option<Carrier>,
     /// Received from it over this connection.
     pub downloaded: u64,
     /// Sent to it over this connection.
@@ -111,12 +114,13 @@ pub struct PeerStatus {
     pub agent: String,
 }
 
-impl From<PeerReport> for PeerStatus {
-    fn from(report: PeerReport) -> Self {
+impl PeerStatus {
+    pub(crate) fn new(report: PeerReport, carrier: Option<Carrier>) -> Self {
         Self {
             peer_id: report.peer_id,
             address: report.address,
             path: report.path,
+            carrier,
             downloaded: report.downloaded,
             uploaded: report.uploaded,
             download_rate: report.download_rate,

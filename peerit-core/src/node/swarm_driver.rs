@@ -3,25 +3,28 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use futures_util::{FutureExt, select_biased};
 
+use super::announcer::Found;
 use super::connection::{Connection, Outgoing, Source};
 use super::context::{Context, DIAL_TIMEOUT};
 use super::error::ShareError;
 use super::input::{Command, Input};
 use super::share::Share;
 use super::share_task::{ShareTask, Stopped};
-use super::status::ShareState;
+use super::status::{PeerStatus, ShareState};
 use crate::bitfield::Bitfield;
-use crate::id::{ChunkIndex, PeerKey};
+use crate::id::{ChunkIndex, PeerId, PeerKey};
 use crate::manifest::Manifest;
+use crate::nat;
 use crate::runtime::{BoxFuture, timeout};
 use crate::store::Store;
-use crate::swarm::{Action, Direction, Event, Swarm};
+use crate::swarm::{Action, Direction, Event, PeerReport, Swarm};
 use crate::time::Timestamp;
 use crate::transport::PeerStream;
 
@@ -33,6 +36,9 @@ const STATUS_INTERVAL_IDLE: Duration = Duration::from_secs(1);
 /// Most time between two looks at how the trackers answer.
 const TRACKER_STATUS_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Most addresses whose peers are remembered: as many as a swarm remembers itself.
+const NAMED_MAX: usize = 1_000;
+
 /// One share taking part in its swarm.
 pub(crate) struct SwarmDriver<'a> {
     context: Arc<Context>,
@@ -42,6 +48,10 @@ pub(crate) struct SwarmDriver<'a> {
     swarm: Swarm,
     source: Source,
     connections: BTreeMap<PeerKey, Connection>,
+    /// Who is at the other end of each.
+    connected: BTreeMap<PeerKey, PeerId>,
+    /// Who is where, as trackers say.
+    named: BTreeMap<SocketAddr, PeerId>,
     next_peer: &'a mut u32,
     /// Held by every job that writes.
     job: Option<Sender<Infallible>>,
@@ -89,6 +99,8 @@ impl<'a> SwarmDriver<'a> {
             swarm,
             source,
             connections: BTreeMap::new(),
+            connected: BTreeMap::new(),
+            named: BTreeMap::new(),
             next_peer: &mut task.next_peer,
             finished: false,
             published: Timestamp::ZERO,
@@ -104,6 +116,10 @@ impl<'a> SwarmDriver<'a> {
         let trackers = self.source.manifest.trackers().to_vec();
         let (port, seed) = (self.context.listen_port(), self.swarm.is_complete());
         let found = self.context.announcer.join(topic, trackers, port, seed);
+        if let Some(paths) = &self.context.paths {
+            let trackers = self.source.manifest.trackers().to_vec();
+            paths.join(self.share.content_id(), trackers, self.source.inputs.clone());
+        }
         let follow = follow_trackers(Arc::clone(&self.context), self.share.clone(), found);
         self.context.runtime.spawn(Box::pin(follow));
         self.context.answer(&self.share);
@@ -114,6 +130,9 @@ impl<'a> SwarmDriver<'a> {
         let ended = self.drive().await;
         self.context.stop_answering(&self.share);
         self.context.announcer.leave(topic);
+        if let Some(paths) = &self.context.paths {
+            paths.leave(topic);
+        }
         self.connections.clear();
         let stopped = self.end_jobs().await;
         self.sync().await;
@@ -175,10 +194,11 @@ impl<'a> SwarmDriver<'a> {
         match input {
             Input::Swarm(event) => {
                 if let Event::Disconnected { peer } = event {
-                    self.connections.remove(&peer);
+                    self.disconnect(peer);
                 }
                 self.swarm.handle_event(now, event);
             }
+            Input::Found(peers) => self.found(now, peers),
             Input::Opened { stream, direction } => self.open(now, *stream, direction),
             Input::StoreFailed(error) => return Err(error.into()),
             Input::Finished => {
@@ -203,6 +223,31 @@ impl<'a> SwarmDriver<'a> {
         Ok(None)
     }
 
+    /// Remembers who is said to be where, for dials that need more than an address.
+    fn found(&mut self, now: Timestamp, peers: Vec<Found>) {
+        let addresses = peers.iter().map(|(_, address)| *address).collect();
+        for (peer, address) in peers {
+            if self.named.len() < NAMED_MAX || self.named.contains_key(&address) {
+                self.named.insert(address, peer);
+            }
+        }
+        self.swarm.handle_event(now, Event::AddressesFound { addresses });
+    }
+
+    /// A connection is gone; if it was the last one to its peer, nobody looks for a better one.
+    fn disconnect(&mut self, peer: PeerKey) {
+        self.connections.remove(&peer);
+        let Some(id) = self.connected.remove(&peer) else { return };
+        if let Some(paths) = self.context.paths.as_ref().filter(|_| !self.is_connected(id)) {
+            let topic = self.share.content_id().topic();
+            paths.event(nat::Event::Disconnected { topic, peer: id });
+        }
+    }
+
+    fn is_connected(&self, id: PeerId) -> bool {
+        self.connected.values().any(|connected| *connected == id)
+    }
+
     fn open(&mut self, now: Timestamp, stream: PeerStream, direction: Direction) {
         let peer = PeerKey(*self.next_peer);
         *self.next_peer += 1;
@@ -213,6 +258,7 @@ impl<'a> SwarmDriver<'a> {
             direction,
             path: stream.path,
         };
+        self.connected.insert(peer, stream.peer_id);
         self.connections.insert(peer, Connection::start(peer, stream, self.source.clone()));
         self.swarm.handle_event(now, event);
     }
@@ -224,7 +270,7 @@ impl<'a> SwarmDriver<'a> {
                 Action::Dial { address } => self.dial(address),
                 Action::Disconnect { peer, reason } => {
                     log::debug!("disconnecting peer {}: {reason:?}", peer.0);
-                    self.connections.remove(&peer);
+                    self.disconnect(peer);
                 }
                 Action::Send { peer, frame } => self.send(peer, Outgoing::Frame(frame)),
                 Action::SendBlock { peer, block } => self.send(peer, Outgoing::Block(block)),
@@ -244,11 +290,23 @@ impl<'a> SwarmDriver<'a> {
         let Some(connection) = self.connections.get(&peer) else { return };
         if !connection.send(outgoing) {
             log::debug!("peer {} reads too slowly", peer.0);
-            self.connections.remove(&peer);
+            self.disconnect(peer);
         }
     }
 
-    fn dial(&self, address: std::net::SocketAddr) {
+    /// A peer that a tracker has named is looked for in all ways; of another one there is only the address.
+    fn dial(&mut self, address: SocketAddr) {
+        let named = self.named.get(&address).copied();
+        if let (Some(paths), Some(peer)) = (&self.context.paths, named) {
+            let topic = self.share.content_id().topic();
+            if self.is_connected(peer) {
+                let now = self.context.clock.now();
+                self.swarm.handle_event(now, Event::DialFailed { address });
+            } else {
+                paths.want(topic, peer, address);
+            }
+            return;
+        }
         let context = Arc::clone(&self.context);
         let (inputs, content_id) = (self.source.inputs.clone(), self.share.content_id());
         self.context.runtime.spawn(Box::pin(async move {
@@ -326,6 +384,10 @@ impl<'a> SwarmDriver<'a> {
         self.published = now;
         self.unpublished = false;
         let (swarm, finished) = (&self.swarm, self.finished);
+        let peer_status = |report: PeerReport| {
+            let connection = report.key.and_then(|key| self.connections.get(&key));
+            PeerStatus::new(report, connection.map(|connection| connection.carrier))
+        };
         // What came in the last seconds says nothing about a share that is complete or paused.
         let down = if swarm.is_complete() || *self.paused { 0 } else { swarm.download_rate(now) };
         let rates = (down, if *self.paused { 0 } else { swarm.upload_rate(now) });
@@ -345,22 +407,17 @@ impl<'a> SwarmDriver<'a> {
             (status.download_rate, status.upload_rate) = rates;
             status.downloaded = swarm.downloaded();
             status.uploaded = swarm.uploaded();
-            status.peers = swarm.peers(now).into_iter().map(Into::into).collect();
+            status.peers = swarm.peers(now).into_iter().map(peer_status).collect();
         });
     }
 }
 
 /// Hands what trackers answer to the share, until its topic is left.
-async fn follow_trackers(
-    context: Arc<Context>,
-    share: Share,
-    found: Receiver<Vec<std::net::SocketAddr>>,
-) {
+async fn follow_trackers(context: Arc<Context>, share: Share, found: Receiver<Vec<Found>>) {
     loop {
         match timeout(&*context.runtime, TRACKER_STATUS_INTERVAL, found.recv()).await {
-            Ok(Ok(addresses)) => {
-                let event = Event::AddressesFound { addresses };
-                if share.inputs().send(Input::Swarm(event)).await.is_err() {
+            Ok(Ok(peers)) => {
+                if share.inputs().send(Input::Found(peers)).await.is_err() {
                     return;
                 }
             }

@@ -63,7 +63,10 @@ fn announcers_meet_at_a_service_and_leave_it() {
         let _none_yet = a.join(TOPIC, trackers.clone(), 7_001, true);
         while scraped(&mut stream).await != Some((1, 0)) {}
         let peers = b.join(TOPIC, trackers, 7_002, false);
-        assert_eq!(peers.recv().await, Ok(vec!["127.0.0.1:7001".parse().unwrap()]));
+        assert_eq!(
+            peers.recv().await,
+            Ok(vec![(PeerId([1; 32]), "127.0.0.1:7001".parse().unwrap())])
+        );
         let status = b.status(TOPIC).await;
         assert!(status[0].reachable && status[0].problem.is_empty(), "{status:?}");
         assert_eq!((status[0].seeds, status[0].leeches), (1, 1));

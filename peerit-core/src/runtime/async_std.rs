@@ -15,7 +15,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 
 use super::tcp_options::tune;
-use super::{BoxFuture, BoxStream, Runtime, TcpListener, UdpSocket};
+use super::{BoxFuture, BoxStream, Runtime, TcpListener, UdpSocket, UdpWatch, udp_watch};
 
 /// async-std's global runtime: a thread per core, and up to 500 threads for blocking jobs, started on
 /// first use.
@@ -57,6 +57,10 @@ impl Runtime for AsyncStd {
 
     fn udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn UdpSocket>> {
         Ok(Arc::new(net::UdpSocket::from(socket)))
+    }
+
+    fn watch_udp(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn UdpWatch>> {
+        udp_watch::watch(udp_watch::thread()?, socket)
     }
 
     #[cfg(unix)]

@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
@@ -22,6 +23,8 @@ pub(crate) mod testing;
 mod tests;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(any(feature = "async-std", feature = "tokio"))]
+mod udp_watch;
 
 pub(crate) use help::with_output;
 pub use help::{Elapsed, blocking, timeout};
@@ -82,6 +85,13 @@ pub trait Runtime: Send + Sync + 'static {
     /// Those of the system.
     fn udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn UdpSocket>>;
 
+    /// Watches a bound socket, set to non-blocking, on which the caller makes the system calls: QUIC
+    /// sends and receives many datagrams with one. `socket` may be a duplicate of the caller's.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn watch_udp(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn UdpWatch>>;
+
     /// Opens a connection to a Unix socket.
     ///
     /// # Errors
@@ -135,4 +145,36 @@ pub trait UdpSocket: Send + Sync {
     /// # Errors
     /// Those of the system.
     fn local_address(&self) -> io::Result<SocketAddr>;
+}
+
+/// When a non-blocking socket for datagrams is ready, and where those who work on it run best; see
+/// [`Runtime::watch_udp`].
+pub trait UdpWatch: Send + Sync {
+    /// Runs a task that works on the socket, in the background: where it is woken at the least cost.
+    fn spawn(&self, future: BoxFuture<'static, ()>);
+
+    /// Resolves after `duration`, for such a task. Dropping it is free.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+
+    /// Whether there may be something to receive. Only the task that asked last is woken.
+    ///
+    /// # Errors
+    /// When the runtime has ended.
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Resolves when there may be room to send; any number of tasks may wait. Cancel safe.
+    fn writable(self: Arc<Self>) -> BoxFuture<'static, io::Result<()>>;
+
+    /// Makes a system call that receives. If it would block, [`UdpWatch::poll_readable`] waits from then
+    /// on; this may also say that it would block without making it.
+    ///
+    /// # Errors
+    /// Those of the call.
+    fn try_receive(&self, call: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()>;
+
+    /// Makes a system call that sends, in the same way with [`UdpWatch::writable`].
+    ///
+    /// # Errors
+    /// Those of the call.
+    fn try_send(&self, call: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()>;
 }

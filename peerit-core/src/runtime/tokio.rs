@@ -1,4 +1,5 @@
-//! The tokio runtime of the application as a [`Runtime`]. The only file that names it.
+//! The tokio runtime of the application as a [`Runtime`]. Only this file and those that watch UDP sockets
+//! name it.
 
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
@@ -14,7 +15,7 @@ use ::tokio::runtime::Handle;
 use socket2::SockRef;
 
 use super::tcp_options::tune;
-use super::{BoxFuture, BoxStream, Runtime, TcpListener, UdpSocket};
+use super::{BoxFuture, BoxStream, Runtime, TcpListener, UdpSocket, UdpWatch, udp_watch};
 
 /// A tokio runtime, with its time and IO drivers on; blocking jobs run on its blocking threads (512 by
 /// tokio's default).
@@ -69,6 +70,10 @@ impl Runtime for Tokio {
         let _context = self.0.enter();
         socket.set_nonblocking(true)?;
         Ok(Arc::new(net::UdpSocket::from_std(socket)?))
+    }
+
+    fn watch_udp(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn UdpWatch>> {
+        udp_watch::watch(&self.0, socket)
     }
 
     #[cfg(unix)]

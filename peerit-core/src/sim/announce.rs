@@ -115,7 +115,7 @@ impl Simulation {
                 self.tell(host, swarm::Event::AddressesFound { addresses });
                 self.settle(host);
             }
-            ClientAction::Observed { .. } => {}
+            ClientAction::Observed { .. } | ClientAction::Signal { .. } => {}
         }
     }
 
@@ -174,7 +174,8 @@ impl Simulation {
                     let event = ClientEvent::StreamReply { exchange: connection, response };
                     self.post(host, one_way, Mail::ToClient(event));
                 }
-                ServerAction::Close { connection } => {
+                // This tracker is no relay.
+                ServerAction::Close { connection } | ServerAction::Relay { connection, .. } => {
                     let event = ClientEvent::StreamFailed { exchange: connection };
                     self.post(host, one_way, Mail::ToClient(event));
                 }

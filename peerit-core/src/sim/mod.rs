@@ -40,6 +40,7 @@ mod engine;
 mod faults;
 mod host;
 mod link;
+pub mod nat;
 mod parcel;
 mod progress;
 mod queue;

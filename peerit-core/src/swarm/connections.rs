@@ -7,7 +7,7 @@ use super::address_book::canonical;
 use super::blame::Source;
 use super::peers::{Peer, Stage};
 use super::upkeep::SILENCE_STALE;
-use super::{Action, Direction, DisconnectReason, Swarm};
+use super::{Action, Direction, DisconnectReason, Path, Swarm};
 use crate::id::{PeerId, PeerKey};
 use crate::scheduler;
 use crate::wire::{Frame, Hello};
@@ -33,7 +33,7 @@ impl Swarm {
             self.book.found(source.address, source.id);
             self.dial_at = Some(self.now);
         }
-        if let Err(reason) = self.admit(source.id, direction) {
+        if let Err(reason) = self.admit(source, direction) {
             self.actions.push_back(Action::Disconnect { peer: key, reason });
             let dialled = direction == Direction::Dialled;
             self.release(dialled.then_some(source.address), Some(reason), false);
@@ -51,7 +51,8 @@ impl Swarm {
     }
 
     /// Whether to take a connection; closes another one where it must make room.
-    fn admit(&mut self, id: PeerId, direction: Direction) -> Result<(), DisconnectReason> {
+    fn admit(&mut self, source: Source, direction: Direction) -> Result<(), DisconnectReason> {
+        let id = source.id;
         if self.paused {
             return Err(DisconnectReason::Paused);
         }
@@ -62,7 +63,7 @@ impl Swarm {
             return Err(DisconnectReason::Banned);
         }
         if let Some(other) = self.peers.key_of(id) {
-            if self.keeps(other, direction) {
+            if self.keeps(other, source.path, direction) {
                 return Err(DisconnectReason::Duplicate);
             }
             self.disconnect(other, DisconnectReason::Duplicate);
@@ -75,14 +76,19 @@ impl Swarm {
     }
 
     /// Of two connections to one peer, whether the older one stays. Both sides decide alike without
-    /// a message: the one dialled by the smaller id stays; of two dialled by the same side the older.
+    /// a message: one without a relay stays; of two alike the one dialled by the smaller id stays; of two dialled by the same side the older.
     /// One that has been silent for longer than a living peer is must be dead, and never stays.
-    fn keeps(&self, older: PeerKey, newer: Direction) -> bool {
+    fn keeps(&self, older: PeerKey, newer_path: Path, newer: Direction) -> bool {
         let Some(older) = self.peers.get(older) else { return false };
+        let (is_relayed, will_be) = (older.path == Path::Relayed, newer_path == Path::Relayed);
+        let is_alive = self.now - older.heard_at < SILENCE_STALE;
+        if is_relayed != will_be {
+            return is_alive && will_be;
+        }
         let dialled_by_smaller =
             if self.own_id < older.id { Direction::Dialled } else { Direction::Answered };
         let stays = older.direction == newer || older.direction == dialled_by_smaller;
-        stays && self.now - older.heard_at < SILENCE_STALE
+        stays && is_alive
     }
 
     /// The peer whose place is used least: nobody wants anything, for longest.

@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 mod address_book;
-mod allowance;
 mod blame;
 mod choker;
 mod chunks;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::allowance::Allowance;
 use super::blame::Source;
 use super::choker::Slot;
 use super::exchange::Exchange;
@@ -13,6 +12,7 @@ use super::super_seeding::{Offers, Trust};
 use super::uplink::SLOT_NEW;
 use super::uploads::Uploads;
 use super::{Direction, Path};
+use crate::allowance::Allowance;
 use crate::id::{PeerId, PeerKey};
 use crate::time::Timestamp;
 

@@ -15,6 +15,8 @@ const BANNED_MAX: usize = 1_000;
 /// One peer, connected or banned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerReport {
+    /// Names its connection; `None`: it is not connected.
+    pub key: Option<PeerKey>,
     /// Who it is, proved.
     pub peer_id: PeerId,
     /// Its address: as dialled, or as seen.
@@ -125,7 +127,7 @@ impl Swarm {
         let connected = self.peers.key_of(source.id);
         let report = connected.and_then(|key| self.report(self.now, key));
         let report = report.unwrap_or_else(|| PeerReport::departed(source));
-        self.bans.insert(PeerReport { banned: Some(reason), ..report });
+        self.bans.insert(PeerReport { key: None, banned: Some(reason), ..report });
         if let Some(key) = connected {
             self.disconnect(key, super::DisconnectReason::Misbehaviour(reason));
         }
@@ -134,6 +136,7 @@ impl Swarm {
     fn report(&self, now: Timestamp, key: PeerKey) -> Option<PeerReport> {
         let peer = self.peers.get(key)?;
         Some(PeerReport {
+            key: Some(key),
             peer_id: peer.id,
             address: peer.address,
             path: peer.path,
@@ -157,6 +160,7 @@ impl PeerReport {
     fn departed(source: Source) -> Self {
         let Source { id, address, path } = source;
         Self {
+            key: None,
             peer_id: id,
             address,
             path,

@@ -7,6 +7,7 @@ use peerit_proto::Message;
 use peerit_proto::tracker::v1 as proto;
 use peerit_proto::wire::v1::SocketAddress;
 
+use super::relay::{RelayOpen, checked_open};
 use super::{DATAGRAM_MAX, PEERS_WANTED_MAX, STREAM_RESPONSE_MAX};
 use crate::id::{PeerId, Topic};
 use crate::wire::address::{self, decode_ip};
@@ -26,6 +27,7 @@ pub(super) enum Ask {
     Announce(Announce),
     Scrape(Vec<Topic>),
     Signal(proto::Signal),
+    Relay(RelayOpen),
 }
 
 /// An announce that is within its bounds.
@@ -73,6 +75,7 @@ pub(super) fn checked(body: proto::request::Body) -> Option<Ask> {
             let ids = [&signal.topic, &signal.sender, &signal.receiver];
             ids.iter().all(|id| id.len() == 32).then_some(Ask::Signal(signal))
         }
+        proto::request::Body::RelayOpen(open) => checked_open(&open).map(Ask::Relay),
         proto::request::Body::Scrape(_) | proto::request::Body::Signal(_) => None,
     }
 }
@@ -86,6 +89,20 @@ fn checked_announce(announce: &proto::Announce) -> Option<Announce> {
         seed: announce.seed,
         peers_wanted: usize::try_from(announce.peers_wanted).ok()?.min(PEERS_WANTED_MAX),
     })
+}
+
+/// A request that asks for nothing: who answers is a tracker. `transaction` must not be zero.
+#[must_use]
+pub fn empty_request(transaction: u64) -> Bytes {
+    let body = Some(proto::request::Body::Scrape(proto::Scrape::default()));
+    let request = proto::Request { transaction, body, ..proto::Request::default() };
+    request.encode_to_vec().into()
+}
+
+/// Whether `response` is a tracker's to the request of that transaction.
+#[must_use]
+pub fn is_response_to(response: Bytes, transaction: u64) -> bool {
+    decode_response(response).is_some_and(|response| response.transaction == transaction)
 }
 
 /// As many of `peers` as fit into `reply` when the whole response may have `limit` bytes.

@@ -8,6 +8,7 @@
 mod client;
 mod codec;
 mod rate;
+pub mod relay;
 mod server;
 pub mod stun;
 mod table;
@@ -22,6 +23,7 @@ pub use client::{
     Action as ClientAction, Event as ClientEvent, TRACKERS_PER_TOPIC_MAX, TrackerClient,
     TrackerKey, TrackerStatus,
 };
+pub use codec::{empty_request, is_response_to};
 pub use server::{Action as ServerAction, Event as ServerEvent, ServerConfig, TrackerServer};
 
 /// Where a tracker listens unless told otherwise, UDP and TCP.
@@ -43,3 +45,9 @@ pub const INTERVAL_MIN: Duration = Duration::from_secs(10);
 
 /// Longest announce interval that a peer keeps to, whatever the tracker says.
 pub const INTERVAL_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Whether a datagram is of a tracker or for one, by its first byte (RFC 9443 gives it to nobody).
+#[must_use]
+pub fn is_tracker(datagram: &[u8]) -> bool {
+    datagram.first() == Some(&codec::FIRST_BYTE)
+}

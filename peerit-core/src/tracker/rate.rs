@@ -1,5 +1,6 @@
 //! A rate per host, in memory of one fixed size.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -23,35 +24,79 @@ impl Host {
     }
 }
 
-/// Lets each host do something `burst` times at once, and once an `interval` in the long run.
+/// A host has one less of what is counted.
+pub(super) fn uncount(hosts: &mut BTreeMap<Host, u32>, host: Host) {
+    if let Some(count) = hosts.get_mut(&host) {
+        *count -= 1;
+        if *count == 0 {
+            hosts.remove(&host);
+        }
+    }
+}
+
+/// Something may happen `burst` times at once, and once an `interval` in the long run.
 ///
 /// The generic cell rate algorithm (ITU-T I.371): a bucket is the moment at which it is empty
-/// again. Hosts share buckets by a keyed hash that nobody outside can predict: two busy hosts get
+/// again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    pub(super) interval: Duration,
+    pub(super) burst: u32,
+}
+
+impl Rate {
+    /// Whether it may happen `count` times now.
+    pub(super) fn has_room(self, bucket: Timestamp, now: Timestamp, count: u32) -> bool {
+        self.filled(bucket, now, count) - now <= self.interval * self.burst
+    }
+
+    /// The bucket after it has happened `count` times.
+    pub(super) fn filled(self, bucket: Timestamp, now: Timestamp, count: u32) -> Timestamp {
+        bucket.max(now) + self.interval * count
+    }
+}
+
+/// A [`Rate`] for each host.
+///
+/// Hosts share buckets by a keyed hash that nobody outside can predict: two busy hosts get
 /// the rate of one with probability 1/4,096, and a flood from many forged addresses closes the door
 /// for all at a total of 4,096 per interval instead of growing a table.
 pub(super) struct RateLimiter {
     key: [u8; 32],
-    interval: Duration,
-    burst: u32,
+    rate: Rate,
     empty_at: Vec<Timestamp>,
 }
 
 impl RateLimiter {
     pub(super) fn new(key: [u8; 32], interval: Duration, burst: u32) -> Self {
-        Self { key, interval, burst, empty_at: vec![Timestamp::ZERO; BUCKETS] }
+        let rate = Rate { interval, burst };
+        Self { key, rate, empty_at: vec![Timestamp::ZERO; BUCKETS] }
     }
 
     /// Whether `host` may do it now; if so, it is counted.
     pub(super) fn allow(&mut self, now: Timestamp, host: Host) -> bool {
-        let digest = blake3::keyed_hash(&self.key, &host.0.to_be_bytes());
-        let [high, low, ..] = *digest.as_bytes();
-        let bucket = &mut self.empty_at[usize::from(u16::from_be_bytes([high, low])) % BUCKETS];
-        let empty_at = (*bucket).max(now) + self.interval;
-        let allowed = empty_at - now <= self.interval * self.burst;
+        let allowed = self.has_room(now, host, 1);
         if allowed {
-            *bucket = empty_at;
+            self.count(now, host, 1);
         }
         allowed
+    }
+
+    /// Whether `host` may do it `count` times now.
+    pub(super) fn has_room(&self, now: Timestamp, host: Host, count: u32) -> bool {
+        self.rate.has_room(self.empty_at[self.bucket(host)], now, count)
+    }
+
+    /// Counts what `host` has done.
+    pub(super) fn count(&mut self, now: Timestamp, host: Host, count: u32) {
+        let bucket = self.bucket(host);
+        self.empty_at[bucket] = self.rate.filled(self.empty_at[bucket], now, count);
+    }
+
+    fn bucket(&self, host: Host) -> usize {
+        let digest = blake3::keyed_hash(&self.key, &host.0.to_be_bytes());
+        let [high, low, ..] = *digest.as_bytes();
+        usize::from(u16::from_be_bytes([high, low])) % BUCKETS
     }
 }
 

@@ -12,6 +12,7 @@ use proto::response::Body as ResponseBody;
 
 use super::codec::{self, Announce, Ask};
 use super::rate::{Host, RateLimiter};
+use super::relay::RelayOpen;
 use super::table::{Asker, Full, Table};
 use super::token::Tokens;
 use super::{DATAGRAM_MAX, INTERVAL_MAX, INTERVAL_MIN, STREAM_RESPONSE_MAX, stun};
@@ -125,6 +126,15 @@ pub enum Action {
         connection: u64,
         /// What.
         response: Bytes,
+    },
+    /// Join a TCP connection with that of the other side, or refuse: see [`super::relay`].
+    Relay {
+        /// The connection.
+        connection: u64,
+        /// To be repeated in the answer.
+        transaction: u64,
+        /// What is asked.
+        open: RelayOpen,
     },
     /// Close a TCP connection: what came was no request.
     Close {
@@ -259,10 +269,21 @@ impl TrackerServer {
     fn answer(&mut self, now: Timestamp, channel: Channel, transaction: u64, body: RequestBody) {
         let body = match codec::checked(body) {
             Some(Ask::Announce(announce)) => self.announce(now, channel, &announce),
-            Some(Ask::Scrape(topics)) => self.scrape(&topics),
-            Some(Ask::Signal(signal)) => match self.relay(now, channel.from(), signal) {
-                Some(refusal) => refusal,
-                None => return,
+            Some(Ask::Scrape(topics)) => self.scrape(channel.from(), &topics),
+            Some(Ask::Signal(signal)) => match (self.pass_on(now, channel.from(), signal), channel)
+            {
+                (Some(refusal), _) => refusal,
+                // One that asks over TCP waits for a word.
+                (None, Channel::Stream { .. }) => ResponseBody::SignalTaken(proto::SignalTaken {}),
+                (None, Channel::Datagram { .. }) => return,
+            },
+            Some(Ask::Relay(open)) => match channel {
+                Channel::Stream { connection, .. } => {
+                    self.actions.push_back(Action::Relay { connection, transaction, open });
+                    return;
+                }
+                // Streams are relayed, and only they prove their address at once.
+                Channel::Datagram { .. } => refusal(proto::RefusalReason::Malformed),
             },
             None => refusal(proto::RefusalReason::Malformed),
         };
@@ -327,19 +348,20 @@ impl TrackerServer {
         encoded.collect()
     }
 
-    fn scrape(&self, topics: &[Topic]) -> ResponseBody {
+    fn scrape(&self, from: SocketAddr, topics: &[Topic]) -> ResponseBody {
         let swarms = topics.iter().map(|topic| {
             let (seeds, leeches) = self.table.size(*topic);
             proto::SwarmSize { seeds: saturated(seeds), leeches: saturated(leeches) }
         });
-        ResponseBody::ScrapeReply(proto::ScrapeReply { swarms: swarms.collect() })
+        let observed = topics.is_empty().then(|| codec::encode_address(from));
+        ResponseBody::ScrapeReply(proto::ScrapeReply { swarms: swarms.collect(), observed })
     }
 
     /// Passes a signal on to where the receiver's last datagram came from; its answer is the
     /// receiver's signal, if any.
     ///
     /// Only peers of the topic have a voice: the sender must have announced from the same host.
-    fn relay(
+    fn pass_on(
         &mut self,
         now: Timestamp,
         from: SocketAddr,

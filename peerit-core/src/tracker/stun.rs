@@ -1,6 +1,6 @@
 //! STUN binding requests and their answers (RFC 8489): "which address do you see me at?"
 //!
-//! A server without authentication: a request is answered with XOR-MAPPED-ADDRESS, one with
+//! The client's side is [`Client`]. A server without authentication: a request is answered with XOR-MAPPED-ADDRESS, one with
 //! attributes that must be understood and are not with error 420. Nothing else is answered: no
 //! indications, no RFC 3489 requests without the magic cookie. FINGERPRINT is neither checked nor
 //! added, as the first byte tells STUN from all else on our ports. A tracker answers requests that
@@ -10,6 +10,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+mod client;
+
+pub use client::{Action as ClientAction, Client, QUERIES_MAX};
+
 const HEADER_LENGTH: usize = 20;
 const MAGIC_COOKIE: u32 = 0x2112_a442;
 
@@ -17,10 +21,12 @@ const BINDING_REQUEST: u16 = 0x0001;
 const BINDING_SUCCESS: u16 = 0x0101;
 const BINDING_ERROR: u16 = 0x0111;
 
+const CHANGE_REQUEST: u16 = 0x0003;
 const ERROR_CODE: u16 = 0x0009;
 const UNKNOWN_ATTRIBUTES: u16 = 0x000a;
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 const SOFTWARE: u16 = 0x8022;
+const OTHER_ADDRESS: u16 = 0x802c;
 
 /// Attributes below this must be understood (RFC 8489, section 14).
 const OPTIONAL_FROM: u16 = 0x8000;
@@ -41,16 +47,41 @@ type Attribute<'a> = (u16, &'a [u8]);
 /// Names a request; chosen at random, so that nobody off the path can forge its answer.
 pub type TransactionId = [u8; 12];
 
-/// Whether a datagram is STUN by its first byte (RFC 9443).
+/// Whether a datagram is STUN: by its first byte (RFC 9443) and the magic cookie.
 #[must_use]
 pub fn is_stun(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| *first < 4)
+        && datagram.get(4..8) == Some(MAGIC_COOKIE.to_be_bytes().as_slice())
+}
+
+/// From where a server is asked to answer (RFC 5780, section 7.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnswerFrom {
+    /// Where it was asked.
+    #[default]
+    Here,
+    /// Another port of the same address.
+    OtherPort,
+    /// Another address and another port.
+    OtherAddress,
 }
 
 /// A binding request of 44 bytes.
 #[must_use]
 pub fn request(transaction: &TransactionId) -> Bytes {
+    request_from(transaction, AnswerFrom::Here)
+}
+
+/// A binding request whose answer comes from elsewhere, of 52 bytes unless that is here. Only servers
+/// that have named an [`Binding::other_address`] understand it.
+#[must_use]
+pub fn request_from(transaction: &TransactionId, from: AnswerFrom) -> Bytes {
     let mut body = BytesMut::new();
+    match from {
+        AnswerFrom::Here => {}
+        AnswerFrom::OtherPort => put_attribute(&mut body, CHANGE_REQUEST, &[0, 0, 0, 2]),
+        AnswerFrom::OtherAddress => put_attribute(&mut body, CHANGE_REQUEST, &[0, 0, 0, 6]),
+    }
     put_attribute(&mut body, SOFTWARE, PADDING);
     message(BINDING_REQUEST, transaction, &body)
 }
@@ -78,16 +109,35 @@ pub fn answer(datagram: &[u8], from: SocketAddr) -> Option<Bytes> {
     Some(message(BINDING_ERROR, &transaction, &body))
 }
 
-/// The address in a successful answer to the request of that name; none if `datagram` is no such
-/// answer.
+/// What a successful answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Where the server saw the request come from.
+    pub mapped: SocketAddr,
+    /// From where else it can answer, if it can (RFC 5780, section 7.4).
+    pub other_address: Option<SocketAddr>,
+}
+
+/// What the answer to the request of that name says; none if `datagram` is no successful answer to it.
 #[must_use]
-pub fn mapped_address(datagram: &[u8], transaction: &TransactionId) -> Option<SocketAddr> {
+pub fn binding(datagram: &[u8], transaction: &TransactionId) -> Option<Binding> {
     let (answered, attributes) = parse(datagram, BINDING_SUCCESS)?;
     if answered != *transaction {
         return None;
     }
-    let (_, value) = attributes.into_iter().find(|(kind, _)| *kind == XOR_MAPPED_ADDRESS)?;
-    parse_xor_address(value, transaction)
+    let value =
+        |wanted| attributes.iter().find(|(kind, _)| *kind == wanted).map(|(_, value)| *value);
+    Some(Binding {
+        mapped: parse_address(value(XOR_MAPPED_ADDRESS)?, mask(transaction))?,
+        other_address: value(OTHER_ADDRESS).and_then(|value| parse_address(value, [0; 16])),
+    })
+}
+
+/// The address in a successful answer to the request of that name; none if `datagram` is no such
+/// answer.
+#[must_use]
+pub fn mapped_address(datagram: &[u8], transaction: &TransactionId) -> Option<SocketAddr> {
+    binding(datagram, transaction).map(|binding| binding.mapped)
 }
 
 /// The transaction of a well-formed message of this type, and its attributes.
@@ -160,8 +210,8 @@ fn xor_address(address: SocketAddr, transaction: &TransactionId) -> Vec<u8> {
     value
 }
 
-fn parse_xor_address(value: &[u8], transaction: &TransactionId) -> Option<SocketAddr> {
-    let mask = mask(transaction);
+/// An address combined with `mask`; 0 for one that is as it is.
+fn parse_address(value: &[u8], mask: [u8; 16]) -> Option<SocketAddr> {
     let mut value = value.to_vec();
     let [_, family, rest @ ..] = value.as_mut_slice() else { return None };
     let (port, ip) = rest.split_at_mut_checked(2)?;
@@ -215,6 +265,27 @@ mod tests {
             let answer = answer(&request, address).unwrap();
             assert_eq!(mapped_address(&answer, &transaction), Some(address));
             assert_eq!(mapped_address(&answer, &[0; 12]), None);
+        }
+    }
+
+    #[test]
+    fn a_server_says_from_where_else_it_can_answer() {
+        let (mapped, other) = ("192.0.2.1:9".parse().unwrap(), "198.51.100.7:3479");
+        let mut body = BytesMut::new();
+        put_attribute(&mut body, XOR_MAPPED_ADDRESS, &xor_address(mapped, &[7; 12]));
+        put_attribute(&mut body, OTHER_ADDRESS, &[0, 1, 0x0d, 0x97, 198, 51, 100, 7]);
+        let answer = message(BINDING_SUCCESS, &[7; 12], &body);
+        let other_address = Some(other.parse().unwrap());
+        assert_eq!(binding(&answer, &[7; 12]), Some(Binding { mapped, other_address }));
+    }
+
+    #[test]
+    fn a_request_for_an_answer_from_elsewhere_is_that_of_rfc_5780() {
+        let header = "000100202112a442070707070707070707070707";
+        for (from, flags) in [(AnswerFrom::OtherPort, "02"), (AnswerFrom::OtherAddress, "06")] {
+            let request = request_from(&[7; 12], from);
+            assert_eq!(request[..28], bytes(&format!("{header}00030004000000{flags}")));
+            assert_eq!(request.len(), 52);
         }
     }
 

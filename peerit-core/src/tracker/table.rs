@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
 use super::codec::Announce;
-use super::rate::Host;
+use super::rate::{Host, uncount};
 use super::server::ServerConfig;
 use crate::id::{PeerId, Topic};
 use crate::rng::Rng;
@@ -298,15 +298,6 @@ impl Table {
         list.push(peer);
         self.places.insert((topic, id), Place { seed, index: list.len() - 1 });
         self.seen.insert((seen, topic, id));
-    }
-}
-
-fn uncount(hosts: &mut BTreeMap<Host, u32>, host: Host) {
-    if let Some(count) = hosts.get_mut(&host) {
-        *count -= 1;
-        if *count == 0 {
-            hosts.remove(&host);
-        }
     }
 }
 

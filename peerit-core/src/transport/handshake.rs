@@ -7,7 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::{Connection, FrameError, FrameReader, FrameWriter, framed};
+use super::{Carrier, Connection, FrameError, FrameReader, FrameWriter, framed};
 use crate::id::{ContentId, PeerId, SwarmKey, Topic};
 use crate::swarm::Path;
 use crate::wire::{Frame, Role, proof, proofs_match};
@@ -20,6 +20,8 @@ pub struct PeerStream {
     pub address: SocketAddr,
     /// How it is reached.
     pub path: Path,
+    /// What carries it.
+    pub carrier: Carrier,
     /// Its frames; those that came right behind the handshake are not lost.
     pub reader: FrameReader,
     /// Ours.
@@ -59,7 +61,7 @@ pub async fn dial_swarm(
     own_id: PeerId,
     content: ContentId,
 ) -> Result<PeerStream, HandshakeError> {
-    let Connection { peer_id, address, path, binding, stream } = connection;
+    let Connection { peer_id, address, path, carrier, binding, stream } = connection;
     let (mut reader, mut writer) = framed(stream);
     let key = content.swarm_key();
     let show = |role| proof(key, &binding, role, own_id, peer_id);
@@ -69,7 +71,7 @@ pub async fn dial_swarm(
     writer.flush().await?;
     match reader.next_frame().await {
         Ok(Frame::Welcome { proof }) if proofs_match(&proof, &show(Role::Answer)) => {
-            Ok(PeerStream { peer_id, address, path, reader, writer })
+            Ok(PeerStream { peer_id, address, path, carrier, reader, writer })
         }
         Ok(Frame::Welcome { .. }) => Err(HandshakeError::BadProof),
         Ok(_) => Err(HandshakeError::WrongFrame("welcome")),
@@ -90,7 +92,7 @@ pub async fn answer_swarm(
     own_id: PeerId,
     swarm_key_of: impl Fn(Topic) -> Option<SwarmKey>,
 ) -> Result<(Topic, PeerStream), HandshakeError> {
-    let Connection { peer_id, address, path, binding, stream } = connection;
+    let Connection { peer_id, address, path, carrier, binding, stream } = connection;
     let (mut reader, mut writer) = framed(stream);
 
     let Frame::Knock { topic, proof: shown } = reader.next_frame().await? else {
@@ -103,7 +105,7 @@ pub async fn answer_swarm(
     }
     writer.send(&Frame::Welcome { proof: show(Role::Answer) }).await?;
     writer.flush().await?;
-    Ok((topic, PeerStream { peer_id, address, path, reader, writer }))
+    Ok((topic, PeerStream { peer_id, address, path, carrier, reader, writer }))
 }
 
 /// Whether the peer ended the connection, orderly or not.

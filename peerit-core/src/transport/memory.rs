@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_channel::{Receiver, Sender};
 
 use super::pipe::pipe;
-use super::{Connection, Incoming, Transport, TransportError};
+use super::{Carrier, Connection, Incoming, Transport, TransportError};
 use crate::id::PeerId;
 use crate::runtime::BoxFuture;
 use crate::swarm::Path;
@@ -85,6 +85,7 @@ impl Transport for MemoryTransport {
                 peer_id,
                 address,
                 path: Path::Direct,
+                carrier: Carrier::Other,
                 binding,
                 stream: Box::new(end),
             };
@@ -100,7 +101,8 @@ impl Transport for MemoryTransport {
         Box::pin(async move {
             let connection = self.incoming.recv().await.map_err(|_| TransportError::Closed)?;
             let address = connection.address;
-            Ok(Incoming { address, handshake: Box::pin(ready(Ok(connection))) })
+            let handshake = Box::pin(ready(Ok(connection)));
+            Ok(Incoming { address, handshake })
         })
     }
 

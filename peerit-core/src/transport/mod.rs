@@ -6,10 +6,16 @@ mod identity;
 pub mod memory;
 pub(crate) mod messages;
 mod pipe;
+mod quic;
+mod racing;
+mod relay;
 mod tcp;
 mod tls;
+mod udp;
 
+use std::future::ready;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::id::PeerId;
 use crate::runtime::{BoxFuture, BoxStream};
@@ -18,12 +24,15 @@ use crate::swarm::Path;
 pub use frames::{FrameError, FrameReader, FrameWriter, framed};
 pub use handshake::{HandshakeError, PeerStream, answer_swarm, dial_swarm};
 pub use identity::{Identity, IdentityError};
+pub use quic::QuicTransport;
+pub use racing::RacingTransport;
+pub use relay::{RelayDialer, RelayError};
 pub use tcp::TcpTransport;
+pub use udp::SharedUdp;
 
 /// A way to reach peers and be reached.
 ///
-/// TCP with TLS 1.3 is one; QUIC on a punched path is another; tests use memory; an application may
-/// bring its own.
+/// TCP with TLS 1.3 is one, QUIC another; tests use memory; an application may bring its own.
 pub trait Transport: Send + Sync {
     /// Opens a connection and ends its handshake. Dropping the future gives the dial up. No
     /// deadline of its own: the caller has one.
@@ -35,6 +44,30 @@ pub trait Transport: Send + Sync {
 
     /// The port on which peers can dial this transport; 0: none.
     fn listen_port(&self) -> u16;
+
+    /// Ends what is still open and lets the peers know, for two seconds at most. For transports whose
+    /// connections do not outlive the process in the system; the default does nothing.
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
+}
+
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn dial(&self, address: SocketAddr) -> BoxFuture<'_, Result<Connection, TransportError>> {
+        (**self).dial(address)
+    }
+
+    fn accept(&self) -> BoxFuture<'_, Result<Incoming, TransportError>> {
+        (**self).accept()
+    }
+
+    fn listen_port(&self) -> u16 {
+        (**self).listen_port()
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        (**self).shutdown()
+    }
 }
 
 /// A connection whose handshake is yet to be done: to be awaited in a task of its own, with a
@@ -54,10 +87,23 @@ pub struct Connection {
     pub address: SocketAddr,
     /// How it is reached.
     pub path: Path,
+    /// What carries it.
+    pub carrier: Carrier,
     /// 32 bytes that both ends and nobody else know, different for every connection (RFC 9266).
     pub binding: [u8; 32],
     /// The bytes.
     pub stream: BoxStream,
+}
+
+/// What carries a connection's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// TLS over TCP.
+    Tcp,
+    /// QUIC over UDP.
+    Quic,
+    /// Memory, or something of the application's own.
+    Other,
 }
 
 /// Why there is no connection.
@@ -72,6 +118,9 @@ pub enum TransportError {
     /// TLS was agreed on, and yet the peer showed no ed25519 key.
     #[error("peer showed no ed25519 key")]
     NoPeerId,
+    /// A relay does not lead to the peer.
+    #[error("{0}")]
+    Relay(#[from] RelayError),
     /// The transport does not listen any more.
     #[error("transport is closed")]
     Closed,

@@ -1,5 +1,6 @@
-//! TLS over TCP on this machine, on every runtime.
+//! Connections on this machine, on every runtime: what every transport keeps, and TLS over TCP alone.
 
+use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,6 +17,56 @@ use crate::wire::Frame;
 
 const CONTENT: ContentId = ContentId([9; 32]);
 
+/// What carries the connections of a test, and what runs it.
+#[derive(Clone)]
+struct Net {
+    runtime: Arc<dyn Runtime>,
+    bind: fn(Arc<dyn Runtime>, &Identity) -> Box<dyn Transport>,
+}
+
+fn on_each_transport<F: Future<Output = ()>>(test: impl Fn(Net) -> F) {
+    for bind in [bind_tcp, bind_quic] {
+        on_each_runtime(|runtime| test(Net { runtime, bind }));
+    }
+}
+
+fn bind_tcp(runtime: Arc<dyn Runtime>, identity: &Identity) -> Box<dyn Transport> {
+    Box::new(TcpTransport::bind(runtime, identity, (Ipv4Addr::LOCALHOST, 0).into()).unwrap())
+}
+
+fn bind_quic(runtime: Arc<dyn Runtime>, identity: &Identity) -> Box<dyn Transport> {
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let socket = SharedUdp::new(&*runtime, socket).unwrap();
+    Box::new(QuicTransport::new(runtime, identity, &socket).unwrap())
+}
+
+impl Net {
+    fn node(&self) -> (Identity, Box<dyn Transport>, SocketAddr) {
+        let identity = Identity::generate().unwrap();
+        let transport = (self.bind)(Arc::clone(&self.runtime), &identity);
+        let address = (Ipv4Addr::LOCALHOST, transport.listen_port()).into();
+        (identity, transport, address)
+    }
+
+    /// Both ends of a connection in the swarm of [`CONTENT`].
+    async fn meet(&self) -> (PeerStream, PeerStream) {
+        let (own, dialler, _) = self.node();
+        let (other, answerer, address) = self.node();
+        let dial = async {
+            let connection = dialler.dial(address).await.unwrap();
+            assert_eq!((connection.peer_id, connection.address), (other.peer_id(), address));
+            dial_swarm(connection, own.peer_id(), CONTENT).await.unwrap()
+        };
+        let answer = async {
+            let connection = answer(&*answerer).await.unwrap();
+            assert_eq!(connection.peer_id, own.peer_id());
+            let key_of = |_: Topic| Some(CONTENT.swarm_key());
+            answer_swarm(connection, other.peer_id(), key_of).await.unwrap().1
+        };
+        join(dial, answer).await
+    }
+}
+
 fn node(runtime: &Arc<dyn Runtime>) -> (Identity, TcpTransport, SocketAddr) {
     let identity = Identity::generate().unwrap();
     let any_port = (Ipv4Addr::LOCALHOST, 0).into();
@@ -25,32 +76,14 @@ fn node(runtime: &Arc<dyn Runtime>) -> (Identity, TcpTransport, SocketAddr) {
     (identity, transport, address)
 }
 
-async fn answer(transport: &TcpTransport) -> Result<Connection, TransportError> {
+async fn answer(transport: &dyn Transport) -> Result<Connection, TransportError> {
     transport.accept().await?.handshake.await
 }
 
-/// Both ends of a connection in the swarm of [`CONTENT`].
-async fn meet(runtime: &Arc<dyn Runtime>) -> (PeerStream, PeerStream) {
-    let (own, dialler, _) = node(runtime);
-    let (other, answerer, address) = node(runtime);
-    let dial = async {
-        let connection = dialler.dial(address).await.unwrap();
-        assert_eq!(connection.peer_id, other.peer_id());
-        dial_swarm(connection, own.peer_id(), CONTENT).await.unwrap()
-    };
-    let answer = async {
-        let connection = answer(&answerer).await.unwrap();
-        assert_eq!(connection.peer_id, own.peer_id());
-        let key_of = |_: Topic| Some(CONTENT.swarm_key());
-        answer_swarm(connection, other.peer_id(), key_of).await.unwrap().1
-    };
-    join(dial, answer).await
-}
-
 #[test]
-fn peers_meet_over_tcp() {
-    on_each_runtime(|runtime| async move {
-        let (mut here, mut there) = meet(&runtime).await;
+fn peers_meet() {
+    on_each_transport(|net| async move {
+        let (mut here, mut there) = net.meet().await;
         here.writer.send(&Frame::Interest(true)).await.unwrap();
         here.writer.flush().await.unwrap();
         assert_eq!(there.reader.next().await.unwrap(), (Frame::Interest(true), None));
@@ -62,12 +95,12 @@ fn peers_meet_over_tcp() {
 
 #[test]
 fn an_orderly_close_is_told_from_a_broken_connection() {
-    on_each_runtime(|runtime| async move {
-        let (here, mut there) = meet(&runtime).await;
+    on_each_transport(|net| async move {
+        let (here, mut there) = net.meet().await;
         here.writer.close().await.unwrap();
         assert!(matches!(there.reader.next().await, Err(FrameError::Closed)));
 
-        let (here, mut there) = meet(&runtime).await;
+        let (here, mut there) = net.meet().await;
         drop(here);
         assert!(matches!(there.reader.next().await, Err(FrameError::Io(_))));
     });
@@ -75,9 +108,9 @@ fn an_orderly_close_is_told_from_a_broken_connection() {
 
 #[test]
 fn a_stranger_who_knows_the_topic_hears_nothing() {
-    on_each_runtime(|runtime| async move {
-        let (_, stranger, _) = node(&runtime);
-        let (other, answerer, address) = node(&runtime);
+    on_each_transport(|net| async move {
+        let (_, stranger, _) = net.node();
+        let (other, answerer, address) = net.node();
         let spy = async {
             let mut stream = stranger.dial(address).await.unwrap().stream;
             let knock = Frame::Knock { topic: CONTENT.topic(), proof: [0; 32] };
@@ -91,7 +124,7 @@ fn a_stranger_who_knows_the_topic_hears_nothing() {
             assert_eq!(heard, []);
         };
         let answer = async {
-            let connection = answer(&answerer).await.unwrap();
+            let connection = answer(&*answerer).await.unwrap();
             let key_of = |_: Topic| Some(CONTENT.swarm_key());
             let refusal = answer_swarm(connection, other.peer_id(), key_of).await.err();
             assert!(matches!(refusal, Some(HandshakeError::BadProof)));
@@ -143,8 +176,8 @@ fn an_address_that_is_taken_is_an_error() {
 #[test]
 fn much_data_arrives_intact_in_both_directions_at_once() {
     const BLOCKS: u8 = 128;
-    on_each_runtime(|runtime| async move {
-        let (here, there) = meet(&runtime).await;
+    on_each_transport(|net| async move {
+        let (here, there) = net.meet().await;
         let block = |number: u8| Block {
             chunk: ChunkIndex(number.into()),
             offset: 0,

@@ -23,13 +23,16 @@ use rustls::{
     Error, ServerConfig, SignatureScheme,
 };
 
-use super::{Connection, Identity, TransportError};
+use super::{Carrier, Connection, Identity, TransportError};
 use crate::id::PeerId;
 use crate::runtime::BoxStream;
 use crate::swarm::Path;
 
 /// What both sides must speak after the handshake (RFC 7301).
 const ALPN: &[u8] = b"peerit/1";
+
+/// The channel binding of RFC 9266: a TLS exporter (RFC 8446, section 7.5) with this label and no context.
+pub(super) const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
 /// The head of an ed25519 public key as `SubjectPublicKeyInfo` (RFC 8410, section 4); 32 bytes of key follow.
 const SPKI_HEAD: [u8; 12] =
@@ -83,6 +86,16 @@ impl Tls {
         Ok(Self { client: Arc::new(client), server: Arc::new(server) })
     }
 
+    /// What QUIC needs to dial.
+    pub(super) fn client(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.client)
+    }
+
+    /// What QUIC needs to answer.
+    pub(super) fn server(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.server)
+    }
+
     /// The handshake of the side that opened `stream` to `address`.
     pub(super) async fn dial(
         &self,
@@ -120,22 +133,28 @@ fn connection(
     binding: [u8; 32],
     stream: BoxStream,
 ) -> Connection {
-    Connection { peer_id, address, path: Path::Direct, binding, stream }
+    let (path, carrier) = (Path::Direct, Carrier::Tcp);
+    Connection { peer_id, address, path, carrier, binding, stream }
 }
 
 /// Who the peer is, and what only the two ends know.
 fn authenticated<Data>(
     session: &ConnectionCommon<Data>,
 ) -> Result<(PeerId, [u8; 32]), TransportError> {
-    if session.alpn_protocol() != Some(ALPN) {
+    let peer_id = peer(session.alpn_protocol(), session.peer_certificates().unwrap_or_default())?;
+    let binding = session.export_keying_material([0; 32], BINDING_LABEL, Some(&[]))?;
+    Ok((peer_id, binding))
+}
+
+/// Who the peer is, by the protocol and the keys that TLS has agreed on.
+pub(super) fn peer(
+    protocol: Option<&[u8]>,
+    keys: &[CertificateDer<'_>],
+) -> Result<PeerId, TransportError> {
+    if protocol != Some(ALPN) {
         return Err(Error::NoApplicationProtocol.into());
     }
-    let keys = session.peer_certificates().unwrap_or_default();
-    let peer_id = keys.first().and_then(|key| peer_id(key)).ok_or(TransportError::NoPeerId)?;
-    // The channel binding of RFC 9266: a TLS exporter (RFC 8446, section 7.5) with this label and no context.
-    let binding =
-        session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[]))?;
-    Ok((peer_id, binding))
+    keys.first().and_then(|key| peer_id(key)).ok_or(TransportError::NoPeerId)
 }
 
 /// The peer id in an encoded `SubjectPublicKeyInfo`; none for any other kind of key.
@@ -264,4 +283,4 @@ impl ClientCertVerifier for RawKeys {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::{FutureExt, StreamExt};
@@ -12,6 +13,8 @@ use peerit_core::hash::{Digest, HashAlgorithm};
 use peerit_core::manifest::Manifest;
 use peerit_core::node::{DownloadOptions, Node, NodeBuilder, Share, ShareOptions, ShareStatus};
 use peerit_core::rng::Rng;
+use peerit_core::runtime;
+use peerit_core::transport::{Identity, QuicTransport, SharedUdp};
 
 /// Long enough for the slowest machine; a test that works never waits for it.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -24,6 +27,16 @@ pub(crate) fn loopback() -> NodeBuilder {
 /// A node on loopback with a tracker for what it shares.
 pub(crate) fn with_tracker() -> NodeBuilder {
     loopback().embedded_tracker(([127, 0, 0, 1], 0).into())
+}
+
+/// A node that takes QUIC, while nobody listens on the TCP port of that number.
+pub(crate) async fn without_tcp() -> Node {
+    let runtime = runtime::default().unwrap();
+    let identity = Identity::generate().unwrap();
+    let socket = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let socket = SharedUdp::new(&*runtime, socket).unwrap();
+    let quic = QuicTransport::new(runtime, &identity, &socket).unwrap();
+    loopback().transport(Arc::new(quic), identity).start().await.unwrap()
 }
 
 /// Bytes that are the same at every run.
@@ -86,7 +99,7 @@ pub(crate) async fn until(share: &Share, wanted: impl Fn(&ShareStatus) -> bool) 
 }
 
 async fn async_io_sleep(duration: Duration) {
-    peerit_core::runtime::default().unwrap().sleep(duration).await;
+    runtime::default().unwrap().sleep(duration).await;
 }
 
 /// All files below a folder with the digests of their bytes, sorted.

@@ -9,9 +9,11 @@ use bytes::Bytes;
 use futures_util::{FutureExt, select};
 
 use super::super::places::{Place, Places};
+use super::relay::{Relay, Side};
 use super::{ERROR_PAUSE, Life};
 use crate::runtime::{BoxStream, Runtime, TcpListener, timeout};
 use crate::tracker::DATAGRAM_MAX;
+use crate::tracker::relay::{RelayOpen, RelayRefusal, encode_answer};
 use crate::transport::messages::{read_message, write_message};
 
 /// Most connections at once. Each holds a task, a descriptor and at most 1,200 + 4,096 bytes: 6 MiB
@@ -34,6 +36,7 @@ pub(super) struct StreamRequest {
 pub(super) enum Verdict {
     Reply(Bytes),
     Silence,
+    Relay { transaction: u64, open: RelayOpen },
     Close,
 }
 
@@ -44,6 +47,7 @@ pub(super) struct Acceptor {
     deadline: Duration,
     requests: Sender<StreamRequest>,
     places: Arc<Places>,
+    relay: Option<Arc<Relay>>,
 }
 
 impl Acceptor {
@@ -52,9 +56,10 @@ impl Acceptor {
         life: Life,
         deadline: Duration,
         requests: Sender<StreamRequest>,
+        relay: Option<Arc<Relay>>,
     ) -> Self {
         let places = Places::new(CONNECTIONS_MAX, CONNECTIONS_PER_HOST_MAX);
-        Self { runtime, life, deadline, requests, places }
+        Self { runtime, life, deadline, requests, places, relay }
     }
 
     pub(super) async fn run(self, listener: Arc<dyn TcpListener>) {
@@ -79,42 +84,75 @@ impl Acceptor {
     }
 
     fn spawn(&self, number: u64, stream: BoxStream, from: SocketAddr, place: Place) {
-        let (life, requests) = (self.life.clone(), self.requests.clone());
-        let (runtime, deadline) = (self.runtime.clone(), self.deadline);
+        let (life, relay) = (self.life.clone(), self.relay.clone());
+        let conversation = Conversation {
+            runtime: self.runtime.clone(),
+            deadline: self.deadline,
+            connection: number,
+            from,
+            requests: self.requests.clone(),
+            relays: relay.is_some(),
+        };
         self.runtime.spawn(Box::pin(async move {
+            let served = async {
+                let wish = conversation.hold(stream).await;
+                // What is relayed has places of its own.
+                drop(place);
+                if let (Some((side, open)), Some(relay)) = (wish, relay) {
+                    relay.serve(side, open).await;
+                }
+            };
             select! {
                 () = life.over().fuse() => {}
-                () = converse(&*runtime, deadline, stream, number, from, requests).fuse() => {}
+                () = served.fuse() => {}
             }
-            drop(place);
         }));
     }
 }
 
-/// Answers requests until the peer ends, errs or dawdles.
-async fn converse(
-    runtime: &dyn Runtime,
+/// A connection whose requests are answered.
+struct Conversation {
+    runtime: Arc<dyn Runtime>,
     deadline: Duration,
-    mut stream: BoxStream,
     connection: u64,
     from: SocketAddr,
     requests: Sender<StreamRequest>,
-) {
-    loop {
-        let message = timeout(runtime, deadline, read_message(&mut stream, DATAGRAM_MAX)).await;
-        let Ok(Ok(Some(request))) = message else { return };
-        let (verdict, judged) = async_channel::bounded(1);
-        let request = StreamRequest { connection, from, request, verdict };
-        if requests.send(request).await.is_err() {
-            return;
+    /// Whether there is a relay.
+    relays: bool,
+}
+
+impl Conversation {
+    /// Answers requests until the peer ends, errs, dawdles, or wants to be relayed.
+    async fn hold(&self, mut stream: BoxStream) -> Option<(Side, RelayOpen)> {
+        let (runtime, deadline) = (&*self.runtime, self.deadline);
+        loop {
+            let message = timeout(runtime, deadline, read_message(&mut stream, DATAGRAM_MAX)).await;
+            let Ok(Ok(Some(request))) = message else { return None };
+            let reply = match self.judge(request).await {
+                Verdict::Reply(response) => response,
+                Verdict::Silence => continue,
+                Verdict::Relay { transaction, open } if self.relays => {
+                    let from = SocketAddr::new(self.from.ip().to_canonical(), self.from.port());
+                    return Some((Side { stream, from, transaction }, open));
+                }
+                Verdict::Relay { transaction, .. } => {
+                    encode_answer(transaction, Err(RelayRefusal::Off))
+                }
+                Verdict::Close => return None,
+            };
+            let written = write_message(&mut stream, &reply);
+            let Ok(Ok(())) = timeout(runtime, deadline, written).await else { return None };
         }
-        match judged.recv().await {
-            Ok(Verdict::Reply(response)) => {
-                let written = write_message(&mut stream, &response);
-                let Ok(Ok(())) = timeout(runtime, deadline, written).await else { return };
-            }
-            Ok(Verdict::Silence) => {}
-            Ok(Verdict::Close) | Err(_) => return,
+    }
+
+    async fn judge(&self, request: Bytes) -> Verdict {
+        let (verdict, judged) = async_channel::bounded(1);
+        let (connection, from) = (self.connection, self.from);
+        let request = StreamRequest { connection, from, request, verdict };
+        // An error means that the service has ended.
+        match self.requests.send(request).await {
+            Ok(()) => judged.recv().await.unwrap_or(Verdict::Close),
+            Err(_) => Verdict::Close,
         }
     }
 }

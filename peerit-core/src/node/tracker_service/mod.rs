@@ -2,6 +2,7 @@
 
 mod bind;
 mod connection;
+mod relay;
 
 use std::convert::Infallible;
 use std::io;
@@ -15,8 +16,10 @@ use futures_util::{FutureExt, select};
 
 use self::bind::bind;
 use self::connection::{Acceptor, StreamRequest, Verdict};
+use self::relay::Relay;
 use super::clock::Clock;
 use crate::runtime::{Runtime, UdpSocket};
+use crate::tracker::relay::{RelayConfig, RelayCounters};
 use crate::tracker::{
     DATAGRAM_MAX, DEFAULT_PORT, ServerAction, ServerConfig, ServerEvent, TrackerServer,
 };
@@ -31,13 +34,18 @@ const ERROR_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerServiceConfig {
     /// Where to listen, UDP and TCP. Default 0.0.0.0:59000. With port 0 the system chooses a number
-    /// that is free for both; `[::]` takes IPv4 as well where the system allows it (Linux does).
+    /// that is free for both; `[::]` takes IPv4 as well where the system allows it (Linux does). A machine with
+    /// several addresses of a family answers datagrams from the one nearest to the receiver, which NATs
+    /// drop if another was asked: name one address there.
     pub listen: SocketAddr,
     /// How long a TCP connection may take to send a request, and to read the answer. Default 10 s:
     /// a client on a bad line needs a second or two, and 1,024 idle ones are as many as are taken.
     pub stream_deadline: Duration,
     /// What the tracker does.
     pub server: ServerConfig,
+    /// What it gives as a relay. Default none: to carry strangers' bytes is for an operator to offer,
+    /// who pays for them; a tracker inside a daemon never does.
+    pub relay: Option<RelayConfig>,
 }
 
 impl Default for TrackerServiceConfig {
@@ -46,6 +54,7 @@ impl Default for TrackerServiceConfig {
             listen: (Ipv4Addr::UNSPECIFIED, DEFAULT_PORT).into(),
             stream_deadline: Duration::from_secs(10),
             server: ServerConfig::default(),
+            relay: None,
         }
     }
 }
@@ -71,11 +80,13 @@ pub enum TrackerServiceError {
 /// A tracker that runs in the background until it is shut down or dropped.
 ///
 /// One task owns the [`TrackerServer`]; one more takes TCP connections, and each has its own: at
-/// most 1,024, and 16 of one IP address, further ones are closed at once.
+/// most 1,024, and 16 of one IP address, further ones are closed at once. Those that are relayed do not
+/// count: a [`RelayConfig`] has limits of its own.
 pub struct TrackerService {
     local_address: SocketAddr,
     stop: Sender<Infallible>,
     ended: Receiver<Infallible>,
+    relay: Option<Arc<Relay>>,
 }
 
 /// What every task holds: it ends when `stop` is closed, and says so by dropping `alive`.
@@ -102,9 +113,14 @@ impl TrackerService {
         runtime: Arc<dyn Runtime>,
         config: TrackerServiceConfig,
     ) -> Result<Self, TrackerServiceError> {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret)
-            .map_err(|error| TrackerServiceError::Random(error.to_string()))?;
+        let secret = secret()?;
+        let relay = match config.relay {
+            Some(limits) => {
+                let deadline = config.stream_deadline;
+                Some(Arc::new(Relay::new(runtime.clone(), deadline, limits, self::secret()?)))
+            }
+            None => None,
+        };
         let (listener, socket, local_address) = bind(&*runtime, config.listen)?;
 
         let (stop, stopped) = async_channel::bounded(1);
@@ -123,15 +139,22 @@ impl TrackerService {
         };
         runtime.spawn(Box::pin(service.run()));
         let spawner = runtime.clone();
-        let acceptor = Acceptor::new(runtime, life, config.stream_deadline, sender);
+        let deadline = config.stream_deadline;
+        let acceptor = Acceptor::new(runtime, life, deadline, sender, relay.clone());
         spawner.spawn(Box::pin(acceptor.run(listener)));
-        Ok(Self { local_address, stop, ended })
+        Ok(Self { local_address, stop, ended, relay })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn local_address(&self) -> SocketAddr {
         self.local_address
+    }
+
+    /// What it has done as a relay; none if it is not one.
+    #[must_use]
+    pub fn relay_counters(&self) -> Option<RelayCounters> {
+        self.relay.as_ref().map(|relay| relay.counters())
     }
 
     /// Closes everything; when this resolves, the address is free again. Cancel safe: it goes on in
@@ -141,6 +164,13 @@ impl TrackerService {
         // Nothing is ever sent: this is the end of the last task.
         let _closed = self.ended.recv().await;
     }
+}
+
+/// Random, and known to nobody else.
+fn secret() -> Result<[u8; 32], TrackerServiceError> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| TrackerServiceError::Random(error.to_string()))?;
+    Ok(secret)
 }
 
 /// The task that owns the server.
@@ -206,6 +236,9 @@ impl Service {
                     }
                 }
                 ServerAction::Reply { response, .. } => verdict = Verdict::Reply(response),
+                ServerAction::Relay { transaction, open, .. } => {
+                    verdict = Verdict::Relay { transaction, open };
+                }
                 ServerAction::Close { .. } => verdict = Verdict::Close,
             }
         }

@@ -96,6 +96,28 @@ fn of_two_connections_dialled_by_one_side_the_older_stays_unless_it_is_dead() {
 }
 
 #[test]
+fn a_connection_through_a_relay_gives_way_to_one_without() {
+    for direction in [Dialled, Answered] {
+        let mut alone = Alone::leech();
+        let connect = |alone: &mut Alone, number, path| {
+            let (peer, id, address) = (key(number), PeerId([99; 32]), address(number));
+            let mut actions = alone.on(Event::Connected { peer, id, address, direction, path });
+            actions.retain(|action| matches!(action, Action::Disconnect { .. }));
+            actions
+        };
+        assert_eq!(connect(&mut alone, 1, Path::Relayed), []);
+        let replaced = connect(&mut alone, 2, Path::Punched);
+        assert_eq!(replaced, [disconnect(1, DisconnectReason::Duplicate)]);
+        let refused = connect(&mut alone, 3, Path::Relayed);
+        assert_eq!(refused, [disconnect(3, DisconnectReason::Duplicate)]);
+        // Unless the other one is dead.
+        alone.wait(80);
+        let replaced = connect(&mut alone, 4, Path::Relayed);
+        assert!(!replaced.contains(&disconnect(4, DisconnectReason::Duplicate)), "{replaced:?}");
+    }
+}
+
+#[test]
 fn a_full_swarm_sends_newcomers_away_but_not_for_an_unused_place() {
     let config = Config { peers_max: 2, ..Config::default() };
     let mut alone = Alone::with(Bitfield::full(CHUNKS), config);

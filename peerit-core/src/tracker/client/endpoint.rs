@@ -1,5 +1,7 @@
 //! One address of a tracker, and the topics it is asked about.
 
+mod reach;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,9 +12,11 @@ use proto::AnnounceEvent;
 use proto::response::Body;
 
 use super::super::token::TOKEN_LENGTH;
-use super::super::{INTERVAL_MAX, INTERVAL_MIN, codec};
+use super::super::{INTERVAL_MAX, INTERVAL_MIN};
 use super::backoff::{BACKOFF_MAX, backoff, random_part};
+use super::keep_alive::KeepAlive;
 use super::message::{peers, request};
+use super::signals::Signals;
 use super::slot::Slot;
 use super::{Action, Outbox, Part, Source, TrackerStatus};
 use crate::id::Topic;
@@ -50,6 +54,8 @@ pub(super) struct Endpoint {
     token: Bytes,
     /// Whether the last request was answered.
     answering: bool,
+    /// Whether it has ever answered by UDP.
+    answers_udp: bool,
     failures: u32,
     /// Until then nothing is sent.
     retry_at: Timestamp,
@@ -63,6 +69,10 @@ pub(super) struct Endpoint {
     due: BTreeSet<(Timestamp, Topic)>,
     /// By transaction; at most 8.
     flights: BTreeMap<u64, Flight>,
+    signals: Signals,
+    keep_alive: KeepAlive,
+    /// When all topics were last announced anew because the tracker saw us elsewhere.
+    moved_at: Option<Timestamp>,
 }
 
 /// One request on its way.
@@ -72,6 +82,8 @@ struct Flight {
     datagrams: u32,
     tokens: u32,
     over_stream: bool,
+    /// Runs beside one by UDP, whatever becomes of that.
+    beside: bool,
     deadline: Timestamp,
 }
 
@@ -81,6 +93,7 @@ impl Endpoint {
             address,
             token: Bytes::new(),
             answering: false,
+            answers_udp: false,
             failures: 0,
             retry_at: Timestamp::ZERO,
             stream_until: Timestamp::ZERO,
@@ -89,6 +102,9 @@ impl Endpoint {
             slots: BTreeMap::new(),
             due: BTreeSet::new(),
             flights: BTreeMap::new(),
+            signals: Signals::new(),
+            keep_alive: KeepAlive::default(),
+            moved_at: None,
         }
     }
 
@@ -169,6 +185,9 @@ impl Endpoint {
             attempt |= self.failures > 0 && self.flights.is_empty();
             self.launch(now, topic, outbox);
         }
+        if self.is_kept_alive(now) && self.keep_alive.due() <= now {
+            self.send_keep_alive(now, outbox);
+        }
         attempt
     }
 
@@ -187,14 +206,19 @@ impl Endpoint {
     }
 
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
-        self.flights.values().map(|flight| flight.deadline).chain(self.next_launch()).min()
+        let keep_alive = self.keep_alive.due().max(self.stream_until);
+        let keep_alive = self.is_kept_alive(keep_alive).then_some(keep_alive);
+        let deadlines = self.flights.values().map(|flight| flight.deadline);
+        deadlines.chain(self.next_launch()).chain(keep_alive).min()
     }
 
     fn launch(&mut self, now: Timestamp, topic: Topic, outbox: &mut Outbox) {
         let Some(event) = self.slots.get(&topic).map(|slot| slot.event) else { return };
         let over_stream = now < self.stream_until;
         self.unschedule(topic);
-        let flight = Flight { topic, event, datagrams: 0, tokens: 0, over_stream, deadline: now };
+        let beside = false;
+        let flight =
+            Flight { topic, event, datagrams: 0, tokens: 0, over_stream, beside, deadline: now };
         let transaction = outbox.rng.next_u64().max(1);
         self.transmit(now, transaction, flight, outbox);
     }
@@ -217,12 +241,20 @@ impl Endpoint {
         } else {
             flight.deadline = now + RESEND_AFTER * 2_u32.pow(flight.datagrams);
             flight.datagrams += 1;
-            outbox.actions.push_back(Action::Send { to: self.address, datagram: request });
+            self.send(now, request, outbox);
         }
         self.flights.insert(transaction, flight);
     }
 
+    fn send(&mut self, now: Timestamp, datagram: Bytes, outbox: &mut Outbox) {
+        self.keep_alive.spoken(now, &mut outbox.rng);
+        outbox.actions.push_back(Action::Send { to: self.address, datagram });
+    }
+
     /// Sends an overdue request again, the last time over TCP.
+    ///
+    /// A tracker met for the first time is asked over TCP beside it as soon as one datagram has no answer: where
+    /// UDP is blocked the user does not wait for the other two, and where it was only lost nothing is lost.
     fn resend(
         &mut self,
         now: Timestamp,
@@ -231,15 +263,29 @@ impl Endpoint {
         outbox: &mut Outbox,
     ) {
         if flight.over_stream {
-            self.fail(now, flight.topic, "no answer", outbox);
+            self.stream_lost(now, &flight, outbox);
             return;
         }
         flight.over_stream = flight.datagrams == DATAGRAMS_MAX;
+        let (topic, event) = (flight.topic, flight.event);
+        let is_first = flight.datagrams == 1 && !self.answers_udp && self.failures == 0;
         self.transmit(now, transaction, flight, outbox);
+        if is_first {
+            let (datagrams, tokens, over_stream, beside, deadline) = (0, 0, true, true, now);
+            let flight = Flight { topic, event, datagrams, tokens, over_stream, beside, deadline };
+            self.transmit(now, outbox.rng.next_u64().max(1), flight, outbox);
+        }
     }
 
     pub(super) fn stream_failed(&mut self, now: Timestamp, exchange: u64, outbox: &mut Outbox) {
         if let Some(flight) = self.take_flight(exchange, |flight| flight.over_stream) {
+            self.stream_lost(now, &flight, outbox);
+        }
+    }
+
+    /// There is no answer over TCP: a failure, unless UDP may still do it.
+    fn stream_lost(&mut self, now: Timestamp, flight: &Flight, outbox: &mut Outbox) {
+        if !flight.beside {
             self.fail(now, flight.topic, "no answer", outbox);
         }
     }
@@ -278,6 +324,16 @@ impl Endpoint {
         outbox: &mut Outbox,
     ) {
         let Some(body) = &response.body else { return };
+        match body {
+            Body::Signal(signal) => return self.take_signal(now, source, signal, outbox),
+            Body::Token(token) if self.is_refreshed(now, response.transaction, token, outbox) => {
+                return;
+            }
+            Body::ScrapeReply(reply) if self.keep_alive.take(response.transaction) => {
+                return self.take_observed(now, source, reply.observed.as_ref(), outbox);
+            }
+            _ => {}
+        }
         let answers = matches!(body, Body::Token(_) | Body::AnnounceReply(_) | Body::Refusal(_));
         let flight = self.take_flight(response.transaction, |_| answers);
         let Some(flight) = flight else { return };
@@ -287,15 +343,19 @@ impl Endpoint {
         }
         self.answering = true;
         self.failures = 0;
-        if source == Source::Stream && now >= self.stream_until {
+        self.answers_udp |= source != Source::Stream;
+        if source == Source::Stream && !flight.beside && now >= self.stream_until {
             self.stream_until = now + STREAM_PREFERRED;
         }
         let wait = match body {
-            Body::AnnounceReply(reply) => self.take_reply(source, &flight, reply, outbox),
+            Body::AnnounceReply(reply) => self.take_reply(now, source, &flight, reply, outbox),
             Body::Refusal(refusal) => self.take_refusal(&flight, refusal),
             _ => None,
         };
-        if let Some(wait) = wait {
+        let is_asking = self.flights.values().any(|other| other.topic == flight.topic);
+        // Of two requests that run beside each other the last one says when the next is due.
+        if let Some(wait) = wait.filter(|_| !is_asking) {
+            self.unschedule(flight.topic);
             self.schedule(flight.topic, now + wait);
         }
     }
@@ -324,17 +384,13 @@ impl Endpoint {
     /// When to announce the topic again; none if it is left.
     fn take_reply(
         &mut self,
+        now: Timestamp,
         source: Source,
         flight: &Flight,
         reply: &proto::AnnounceReply,
         outbox: &mut Outbox,
     ) -> Option<Duration> {
-        let observed = reply.observed.as_ref().and_then(codec::decode_address);
-        // Over TCP it sees another socket.
-        if observed.is_some() && observed != self.observed && source != Source::Stream {
-            self.observed = observed;
-            outbox.actions.extend(observed.map(|address| Action::Observed { address }));
-        }
+        self.take_observed(now, source, reply.observed.as_ref(), outbox);
         if flight.event == AnnounceEvent::Stopped {
             self.slots.remove(&flight.topic);
             return None;

@@ -59,6 +59,18 @@ pub enum Event {
         /// The swarm.
         topic: Topic,
     },
+    /// Send a signal to a peer, through at most three of the swarm's trackers. Whether it arrives, only an
+    /// answer tells. More than 10 a second, after 100 at once, are dropped: trackers would drop them too.
+    Signal {
+        /// The swarm.
+        topic: Topic,
+        /// To whom.
+        receiver: PeerId,
+        /// What; at most 900 bytes, sealed.
+        sealed: Bytes,
+    },
+    /// This machine's addresses are others now: all trackers are told at once.
+    NetworkChanged,
     /// The answer to [`Action::Resolve`].
     Resolved {
         /// The tracker.
@@ -129,8 +141,19 @@ pub enum Action {
     },
     /// A tracker sees our socket at an address, other than the one it saw before.
     Observed {
+        /// Where the tracker is.
+        tracker: SocketAddr,
         /// The address.
         address: SocketAddr,
+    },
+    /// A tracker has pushed a signal, at most 20 a second after 100 at once.
+    Signal {
+        /// The swarm; one that is joined.
+        topic: Topic,
+        /// From whom, as the tracker says; not ourselves.
+        sender: PeerId,
+        /// What; at most 900 bytes, sealed.
+        sealed: Bytes,
     },
 }
 

@@ -30,8 +30,22 @@ pub(super) fn request(
         seed: part.seed,
         peers_wanted: PEERS_WANTED_MAX.try_into().unwrap_or(u32::MAX),
     };
-    let body = Some(proto::request::Body::Announce(announce));
-    let token = token.clone();
+    encoded(transaction, token, proto::request::Body::Announce(announce))
+}
+
+/// A signal, encoded: at most 1,036 bytes with 900 sealed ones.
+pub(super) fn signal(transaction: u64, token: &Bytes, signal: &proto::Signal) -> Bytes {
+    encoded(transaction, token, proto::request::Body::Signal(signal.clone()))
+}
+
+/// What costs both sides least: a question for no topics. With its token it has 29 bytes, as many as the answer when
+/// the token is no longer good.
+pub(super) fn keep_alive(transaction: u64, token: &Bytes) -> Bytes {
+    encoded(transaction, token, proto::request::Body::Scrape(proto::Scrape::default()))
+}
+
+fn encoded(transaction: u64, token: &Bytes, body: proto::request::Body) -> Bytes {
+    let (token, body) = (token.clone(), Some(body));
     proto::Request { transaction, token, body, padding: Bytes::new() }.encode_to_vec().into()
 }
 

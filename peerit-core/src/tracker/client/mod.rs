@@ -3,7 +3,9 @@
 mod backoff;
 mod endpoint;
 mod event;
+mod keep_alive;
 mod message;
+mod signals;
 mod slot;
 mod tracker;
 
@@ -16,7 +18,8 @@ pub use event::{Action, Event, TrackerKey, TrackerStatus};
 use peerit_proto::tracker::v1 as proto;
 use tracker::Tracker;
 
-use super::codec;
+use super::codec::{self, SEALED_MAX};
+use crate::allowance::Allowance;
 use crate::id::{PeerId, Topic};
 use crate::rng::Rng;
 use crate::time::Timestamp;
@@ -24,6 +27,13 @@ use crate::time::Timestamp;
 /// Most trackers that are asked about one topic; further ones are not used. The schema allows a
 /// manifest as many.
 pub const TRACKERS_PER_TOPIC_MAX: usize = 64;
+
+/// Most trackers that a signal goes through: one that loses it does not matter, and the receiver drops copies.
+const SIGNAL_TRACKERS_MAX: usize = 3;
+
+/// What trackers let a host send, see [`super::TrackerServer`].
+const SIGNAL_BURST: u32 = 100;
+const SIGNALS_PER_SECOND: u32 = 10;
 
 /// What the client's parts share: who we are, and what is to be done.
 struct Outbox {
@@ -35,18 +45,23 @@ struct Outbox {
 /// Asks trackers about topics, in turn with intervals, retransmissions and backoff.
 ///
 /// All trackers of a topic are used, each at one address per address family. A request goes out by
-/// UDP after 0, 1 and 3 s, then over TCP from 7 s on; without an answer the tracker counts as dead
+/// UDP after 0, 1 and 3 s, then over TCP from 7 s on, and to a tracker met for the first time over TCP beside it
+/// after 1 s; without an answer the tracker counts as dead
 /// at that address, and is tried with a single request after 5 to 10 s, then twice as long each
 /// time up to 15 min, whatever the number of topics.
 ///
+/// Where UDP works, each tracker hears something every 20 to 25 s, so that a NAT lets its signals in; a
+/// changed address is noticed by that, and announced.
+///
 /// A tracker cannot make the client grow or hurry: answers count if they repeat the random
 /// transaction and come from the address asked, lists are cut to 50 peers, intervals kept within 10
-/// s and 1 h, and at most 8 requests wait for an answer. Memory: about 200 bytes for each topic at
-/// each tracker address.
+/// s and 1 h, signals pushed to 20 a second, and at most 8 requests wait for an answer. Memory: about 200 bytes
+/// for each topic at each tracker address, and the last 16 signals at each.
 pub struct TrackerClient {
     outbox: Outbox,
     topics: BTreeMap<Topic, Membership>,
     trackers: BTreeMap<TrackerKey, Tracker>,
+    signals: Allowance,
 }
 
 /// Where an answer came from.
@@ -77,7 +92,8 @@ impl TrackerClient {
     #[must_use]
     pub fn new(own: PeerId, seed: u64) -> Self {
         let outbox = Outbox { own, rng: Rng::from_seed(seed), actions: VecDeque::new() };
-        Self { outbox, topics: BTreeMap::new(), trackers: BTreeMap::new() }
+        let signals = Allowance::new(Timestamp::ZERO, SIGNAL_BURST, SIGNALS_PER_SECOND);
+        Self { outbox, topics: BTreeMap::new(), trackers: BTreeMap::new(), signals }
     }
 
     /// Takes in what happened.
@@ -88,6 +104,10 @@ impl TrackerClient {
             }
             Event::Completed { topic } => self.complete(now, topic),
             Event::Leave { topic } => self.leave(now, topic),
+            Event::Signal { topic, receiver, sealed } => self.signal(now, topic, receiver, sealed),
+            Event::NetworkChanged => {
+                self.trackers.values_mut().for_each(|tracker| tracker.network_changed(now));
+            }
             Event::Resolved { tracker, addresses } => self.resolved(now, &tracker, &addresses),
             Event::ResolveFailed { tracker, reason } => {
                 if let Some(tracker) = self.trackers.get_mut(&tracker) {
@@ -164,6 +184,21 @@ impl TrackerClient {
             if let Some(tracker) = self.trackers.get_mut(key) {
                 tracker.leave(now, topic);
             }
+        }
+    }
+
+    fn signal(&mut self, now: Timestamp, topic: Topic, receiver: PeerId, sealed: Bytes) {
+        let Some(membership) = self.topics.get(&topic) else { return };
+        if sealed.len() > SEALED_MAX || !self.signals.take(now) {
+            return;
+        }
+        let signal = signals::encoded(topic, self.outbox.own, receiver, sealed);
+        let mut sent = 0;
+        for key in &membership.trackers {
+            let tracker = self.trackers.get_mut(key).filter(|_| sent < SIGNAL_TRACKERS_MAX);
+            let has_sent = tracker
+                .is_some_and(|tracker| tracker.send_signal(now, topic, &signal, &mut self.outbox));
+            sent += usize::from(has_sent);
         }
     }
 

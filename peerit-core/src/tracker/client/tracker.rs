@@ -57,6 +57,23 @@ impl Tracker {
         self.endpoints.iter_mut().for_each(|endpoint| endpoint.leave(now, topic));
     }
 
+    /// Sends a signal through one of the addresses; all of them lead to one table. False if none answers.
+    pub(super) fn send_signal(
+        &mut self,
+        now: Timestamp,
+        topic: Topic,
+        signal: &proto::Signal,
+        outbox: &mut Outbox,
+    ) -> bool {
+        let endpoint = self.endpoints.iter_mut().find(|endpoint| endpoint.can_signal(topic));
+        let endpoint = endpoint.map(|endpoint| endpoint.send_signal(now, signal.clone(), outbox));
+        endpoint.is_some()
+    }
+
+    pub(super) fn network_changed(&mut self, now: Timestamp) {
+        self.endpoints.iter_mut().for_each(|endpoint| endpoint.network_changed(now));
+    }
+
     /// Whether nothing is left to say to it.
     pub(super) fn is_idle(&self) -> bool {
         self.topics.is_empty() && self.endpoints.iter().all(Endpoint::is_idle)

@@ -3,6 +3,7 @@
 mod client;
 mod net;
 mod server;
+mod signals;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -16,6 +16,8 @@ pub(super) struct Node {
     pub(super) client: TrackerClient,
     pub(super) peers: Vec<(Topic, Vec<(PeerId, SocketAddr)>)>,
     pub(super) observed: Vec<SocketAddr>,
+    /// Sender and bytes.
+    pub(super) signals: Vec<(PeerId, Bytes)>,
 }
 
 impl Node {
@@ -74,6 +76,12 @@ pub(super) struct Net {
     pub(super) udp_blocked: BTreeSet<SocketAddr>,
     /// What nodes sent to trackers.
     pub(super) traffic: Traffic,
+    /// What nodes sent beside that, so that NATs keep them.
+    pub(super) keep_alives: usize,
+    /// After how long a silence a NAT in front of each node forgets it.
+    pub(super) nat_timeout: Option<Duration>,
+    /// Port on the outside, and when it was last used.
+    mappings: BTreeMap<SocketAddr, (u16, Timestamp)>,
     arrivals: BTreeMap<(Timestamp, u64), Arrival>,
     sequence: u64,
     rng: Rng,
@@ -92,6 +100,9 @@ impl Net {
             down: BTreeSet::new(),
             udp_blocked: BTreeSet::new(),
             traffic: Traffic::default(),
+            keep_alives: 0,
+            nat_timeout: None,
+            mappings: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             sequence: 0,
             rng: Rng::from_seed(seed),
@@ -106,7 +117,8 @@ impl Net {
 
     pub(super) fn add_node(&mut self, address: SocketAddr, id: PeerId) {
         let client = TrackerClient::new(id, self.rng.next_u64());
-        self.nodes.insert(address, Node { client, peers: Vec::new(), observed: Vec::new() });
+        let (peers, observed, signals) = (Vec::new(), Vec::new(), Vec::new());
+        self.nodes.insert(address, Node { client, peers, observed, signals });
     }
 
     pub(super) fn join(&mut self, node: SocketAddr, trackers: &[&str], seed: bool) {
@@ -174,22 +186,30 @@ impl Net {
                     if let Some(ServerAction::Send { to: back, datagram }) = server.poll() {
                         self.send(to, back, &datagram);
                     }
-                } else if self.nodes.contains_key(&to) {
-                    self.tell(to, ClientEvent::Datagram { from, datagram });
+                } else if let Some(node) = self.inside(to).filter(|to| self.nodes.contains_key(to))
+                {
+                    self.tell(node, ClientEvent::Datagram { from, datagram });
                 }
             }
             Arrival::Request { exchange, client, tracker, request } => {
                 let server =
                     self.servers.get_mut(&tracker).filter(|_| !self.down.contains(&tracker));
-                let event = server.map(|server| {
+                let actions: Option<Vec<_>> = server.map(|server| {
                     // Over TCP the port is another one.
                     let from = SocketAddr::new(client.ip(), 50_000);
                     server.handle_event(now, ServerEvent::Request { connection: 1, from, request });
-                    let Some(ServerAction::Reply { response, .. }) = server.poll() else {
-                        panic!()
-                    };
-                    ClientEvent::StreamReply { exchange, response }
+                    std::iter::from_fn(|| server.poll()).collect()
                 });
+                let mut event = None;
+                for action in actions.unwrap_or_default() {
+                    match action {
+                        ServerAction::Reply { response, .. } => {
+                            event = Some(ClientEvent::StreamReply { exchange, response });
+                        }
+                        ServerAction::Send { to, datagram } => self.send(tracker, to, &datagram),
+                        ServerAction::Close { .. } | ServerAction::Relay { .. } => panic!(),
+                    }
+                }
                 let event = event.unwrap_or(ClientEvent::StreamFailed { exchange });
                 self.after(20, Arrival::Event { client, event });
             }
@@ -202,9 +222,14 @@ impl Net {
             let node = self.nodes.get_mut(&address).unwrap();
             match action {
                 ClientAction::Peers { topic, addresses } => node.peers.push((topic, addresses)),
-                ClientAction::Observed { address } => node.observed.push(address),
+                ClientAction::Observed { address, .. } => node.observed.push(address),
+                ClientAction::Signal { sender, sealed, .. } => node.signals.push((sender, sealed)),
                 ClientAction::Send { to, datagram } => {
-                    self.traffic.datagrams += 1;
+                    if is_keep_alive(&datagram) {
+                        self.keep_alives += 1;
+                    } else {
+                        self.traffic.datagrams += 1;
+                    }
                     self.send(address, to, &datagram);
                 }
                 ClientAction::Resolve { tracker } => {
@@ -228,8 +253,31 @@ impl Net {
         }
     }
 
+    /// Where others see a node, and may reach it until it has been silent for too long.
+    fn outside(&mut self, node: SocketAddr) -> SocketAddr {
+        let Some(timeout) = self.nat_timeout.filter(|_| self.nodes.contains_key(&node)) else {
+            return node;
+        };
+        let (port, used) = self.mappings.entry(node).or_insert((10_000, self.now));
+        if self.now - *used >= timeout {
+            *port += 1;
+        }
+        *used = self.now;
+        SocketAddr::new(node.ip(), *port)
+    }
+
+    /// Who is behind an address.
+    fn inside(&self, outside: SocketAddr) -> Option<SocketAddr> {
+        let Some(timeout) = self.nat_timeout else { return Some(outside) };
+        let is_behind = |node: &SocketAddr, port| SocketAddr::new(node.ip(), port) == outside;
+        let mapping = self.mappings.iter().find(|(node, (port, _))| is_behind(node, *port));
+        let mapping = mapping.filter(|(_, (_, used))| self.now - *used < timeout);
+        mapping.map(|(node, _)| *node)
+    }
+
     fn send(&mut self, from: SocketAddr, to: SocketAddr, datagram: &Bytes) {
         assert!(datagram.len() <= 1_200);
+        let from = self.outside(from);
         let copies = if self.rng.below(100) < self.faults.doubled { 2 } else { 1 };
         for _ in 0..copies {
             if self.rng.below(100) >= self.faults.lost {
@@ -244,4 +292,10 @@ impl Net {
         let time = self.now + Duration::from_millis(milliseconds.try_into().unwrap());
         self.arrivals.insert((time, self.sequence), arrival);
     }
+}
+
+fn is_keep_alive(datagram: &Bytes) -> bool {
+    use peerit_proto::tracker::v1::{Request, request::Body};
+    let request = <Request as peerit_proto::Message>::decode(datagram.clone()).unwrap();
+    matches!(request.body, Some(Body::Scrape(scrape)) if scrape.topics.is_empty())
 }

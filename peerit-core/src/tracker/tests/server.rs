@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proto::request::Body as RequestBody;
 use proto::response::Body as ResponseBody;
 
+use super::super::relay::{RelayOpen, RelaySide, RelayToken};
 use super::super::{
     PEERS_WANTED_MAX, ServerAction, ServerConfig, ServerEvent, TrackerServer, stun,
 };
@@ -399,6 +400,21 @@ fn full_tables_refuse_new_peers_and_keep_the_old() {
     f.pass(200);
     assert_eq!(f.announce(host(7), other(3, 1)).leeches, 1);
     assert_eq!(f.size(TOPIC), (0, 2));
+}
+
+#[test]
+fn streams_are_relayed_and_datagrams_are_not() {
+    let mut f = Fixture::new(ServerConfig::default());
+    let token = Bytes::from_static(&[7; 16]);
+    let open = proto::RelayOpen { token, side: proto::RelaySide::Answer.into() };
+    let body = RequestBody::RelayOpen(open);
+    assert_eq!(f.refused(host(1), body.clone()), proto::RefusalReason::Malformed);
+    let request = proto::Request { transaction: 5, body: Some(body), ..Default::default() };
+    let request = request.encode_to_vec().into();
+    f.server.handle_event(f.now, ServerEvent::Request { connection: 3, from: host(1), request });
+    let open = RelayOpen { token: RelayToken([7; 16]), side: RelaySide::Answer };
+    let expected = ServerAction::Relay { connection: 3, transaction: 5, open };
+    assert_eq!(f.server.poll(), Some(expected));
 }
 
 /// What the relayed datagram says, and where it went.

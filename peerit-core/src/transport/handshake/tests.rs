@@ -20,6 +20,7 @@ fn connection(peer_id: PeerId, end: Pipe) -> Connection {
         peer_id,
         address: "192.0.2.1:7".parse().unwrap(),
         path: Path::Direct,
+        carrier: Carrier::Other,
         binding: BINDING,
         stream: Box::new(end),
     }

@@ -76,12 +76,17 @@ fn other_kinds_of_keys_are_refused() {
     });
 }
 
+/// A node that shows the victim's key and signs with its own.
+pub(in crate::transport) fn thief(own: &Identity, victim: &Identity) -> Tls {
+    let key = any_eddsa_type(&PrivatePkcs8KeyDer::from(own.to_pkcs8())).unwrap();
+    let stolen = [SPKI_HEAD.as_slice(), &victim.peer_id().0].concat();
+    Tls::with_key(Arc::new(CertifiedKey::new(vec![stolen.into()], key))).unwrap()
+}
+
 #[test]
 fn a_key_of_somebody_else_does_not_help() {
-    let [thief, victim] = [1, 2].map(|seed| Identity::from_seed(&[seed; 32]).unwrap());
-    let key = any_eddsa_type(&PrivatePkcs8KeyDer::from(thief.to_pkcs8())).unwrap();
-    let stolen = [SPKI_HEAD.as_slice(), &victim.peer_id().0].concat();
-    let thief = Tls::with_key(Arc::new(CertifiedKey::new(vec![stolen.into()], key))).unwrap();
+    let [own, victim] = [1, 2].map(|seed| Identity::from_seed(&[seed; 32]).unwrap());
+    let thief = thief(&own, &victim);
     let honest = tls(&Identity::from_seed(&[3; 32]).unwrap());
     block_on(async {
         let (_, there) = connect(&thief, &honest).await;

@@ -1,4 +1,4 @@
-//! How much of something a peer may do.
+//! How much of something somebody may do.
 
 use crate::time::Timestamp;
 
@@ -7,7 +7,7 @@ const TOKEN: u64 = 1_000_000;
 
 /// A token bucket: so many at once, and so many more each second.
 #[derive(Clone, Debug)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     burst: u32,
     per_second: u32,
     /// Millionths of a token left.
@@ -16,12 +16,12 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    pub(super) fn new(now: Timestamp, burst: u32, per_second: u32) -> Self {
+    pub(crate) fn new(now: Timestamp, burst: u32, per_second: u32) -> Self {
         Self { burst, per_second, left: u64::from(burst) * TOKEN, filled: now }
     }
 
     /// Takes one; false when none is left.
-    pub(super) fn take(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn take(&mut self, now: Timestamp) -> bool {
         // In microseconds: a peer that takes often must not lose the rest of a coarser unit each time.
         let passed = u64::try_from((now - self.filled).as_micros()).unwrap_or(u64::MAX);
         let gained = passed.saturating_mul(u64::from(self.per_second));

@@ -1,0 +1,161 @@
+//! One pairing: a share, a download, and the path that it took.
+
+use std::fs;
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::expected::Pairing;
+use super::kind::Kind;
+use super::network::{Internet, Place, Site};
+use crate::bench::{Bench, stop_if_interrupted};
+use crate::host::Host;
+use crate::namespace::{run, said};
+use crate::scenario::content;
+
+const CONTENT_BYTES: u32 = 8 << 20;
+/// Of the content's file.
+const NAME: &str = "content";
+/// Time between two looks at the download.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// How long a download may take to begin, and how long it is watched where none is expected: longer than a
+/// tracker needs that is asked by UDP in vain and then by TCP.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// The same where the sharer must first hear of the downloader: 30 s with a young tracker.
+const LATE_PATIENCE: Duration = Duration::from_secs(45);
+/// How long the download of 8 MiB may take from there.
+const TRANSFER_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What came of a pairing.
+pub(crate) struct Outcome {
+    pub(crate) pairing: Pairing,
+    /// When the first chunk was verified, from the start of `peerit download`, and how its sender was reached.
+    pub(crate) first_chunk: Option<(Duration, String)>,
+    /// When all was there.
+    pub(crate) complete: Option<Duration>,
+    /// What is not as expected; empty if all is.
+    pub(crate) problem: String,
+}
+
+/// Two machines on an internet.
+struct Cell {
+    internet: Internet,
+    sites: Vec<Site>,
+}
+
+impl Cell {
+    fn new(bench: &Bench, pairing: Pairing) -> Self {
+        let internet = Internet::new(bench);
+        let site = |place, kind, count| Site::new(bench, &internet, place, kind, count);
+        let sites = match pairing {
+            Pairing::Apart { sharer, downloader } => {
+                vec![site(Place::Near, sharer, 1), site(Place::Far, downloader, 1)]
+            }
+            Pairing::Together(kind) => vec![site(Place::Near, kind, 2)],
+        };
+        Self { internet, sites }
+    }
+
+    fn sharer(&self) -> &Host {
+        self.sites.first().unwrap().hosts.first().unwrap()
+    }
+
+    fn downloader(&self) -> &Host {
+        self.sites.last().unwrap().hosts.last().unwrap()
+    }
+
+    /// Starts what is to be there before the download.
+    fn prepare(&self, pairing: Pairing) {
+        let kinds = match pairing {
+            Pairing::Apart { sharer, downloader } => [sharer, downloader],
+            Pairing::Together(kind) => [kind, kind],
+        };
+        for (host, kind) in [self.sharer(), self.downloader()].into_iter().zip(kinds) {
+            listen(host, kind);
+        }
+        fs::write(self.sharer().folder().join(NAME), content(CONTENT_BYTES)).unwrap();
+        let [ipv4, ipv6] = self.internet.trackers();
+        let args = ["share", NAME, "--tracker", &ipv4, "--tracker", &ipv6];
+        run(&mut self.sharer().peerit(&args)).unwrap();
+    }
+
+    fn download(&self) -> Child {
+        let manifest = self.sharer().folder().join(format!("{NAME}.p2p"));
+        self.downloader().peerit(&["download", manifest.to_str().unwrap()]).spawn().unwrap()
+    }
+}
+
+/// Starts a daemon that uses both families.
+fn listen(host: &Host, kind: Kind) {
+    if kind.has_ipv6() {
+        run(&mut host.peerit(&["daemon", "--listen", "[::]:0"])).unwrap();
+    }
+}
+
+/// Plays a pairing.
+pub(crate) fn play(bench: &Bench, pairing: Pairing) -> Outcome {
+    let expected = pairing.expected();
+    let cell = Cell::new(bench, pairing);
+    cell.prepare(pairing);
+    let started = Instant::now();
+    let download = cell.download();
+    let patience = if expected.is_late { LATE_PATIENCE } else { PATIENCE };
+    let first_chunk = first_chunk(cell.downloader(), started, patience);
+    let mut outcome = Outcome { pairing, first_chunk, complete: None, problem: String::new() };
+    match (&outcome.first_chunk, expected.path) {
+        (None, None) => {}
+        (None, Some(path)) => outcome.problem = format!("nothing came, {path} was expected"),
+        (Some((_, path)), expected)
+            if !expected.unwrap_or_default().split(" or ").any(|one| one == path) =>
+        {
+            let expected = expected.unwrap_or("nothing");
+            outcome.problem = format!("{path}, where the table says {expected}");
+        }
+        (Some(_), _) => match finish(&cell, download) {
+            Ok(()) => outcome.complete = Some(started.elapsed()),
+            Err(problem) => outcome.problem = problem,
+        },
+    }
+    outcome
+}
+
+/// When the first chunk was verified, and by which path it came.
+fn first_chunk(
+    downloader: &Host,
+    started: Instant,
+    patience: Duration,
+) -> Option<(Duration, String)> {
+    while started.elapsed() < patience {
+        stop_if_interrupted();
+        let share = downloader.try_share().unwrap_or_default();
+        if share["verified_bytes"].as_u64().is_some_and(|bytes| bytes > 0) {
+            return Some((started.elapsed(), path(&share)));
+        }
+        thread::sleep(LOOK_INTERVAL);
+    }
+    None
+}
+
+/// How the peer is reached that has given something.
+fn path(share: &Value) -> String {
+    let peers = share["peers"].as_array().unwrap();
+    let giver = peers.iter().find(|peer| peer["downloaded_bytes"].as_u64() > Some(0));
+    giver.map_or("from nobody", |peer| peer["path"].as_str().unwrap()).to_owned()
+}
+
+/// Waits for the end of a download that has begun, and looks at what came.
+fn finish(cell: &Cell, mut download: Child) -> Result<(), String> {
+    let started = Instant::now();
+    while download.try_wait().map_err(|error| error.to_string())?.is_none() {
+        stop_if_interrupted();
+        if started.elapsed() > TRANSFER_PATIENCE {
+            return Err("the download does not end".to_owned());
+        }
+        thread::sleep(LOOK_INTERVAL);
+    }
+    said(download.wait_with_output())?;
+    let received = fs::read(cell.downloader().folder().join(NAME)).map_err(|e| e.to_string())?;
+    if received == content(CONTENT_BYTES) { Ok(()) } else { Err("other content".to_owned()) }
+}

@@ -1,0 +1,95 @@
+//! What each pairing is expected to come to: data, to be raised when more becomes possible.
+
+use super::kind::Kind;
+
+/// Rows: what the sharer is behind. Columns: what the downloader is behind, in the same order.
+///
+/// D direct, M mapped, P punched, E either of both (IPv6 and IPv4 race), R relayed; `-`: no connection, so that nothing is downloaded. `d` and `r` are
+/// the same, but only once the sharer looks for the downloader: where UDP is blocked no tracker can ask him to, and he
+/// hears of the downloader with his next announce.
+const MATRIX: [(Kind, &str); 9] = [
+    (Kind::Open, "D D D D D D D D D"),
+    (Kind::FullCone, "D D D D D D D D D"),
+    (Kind::Restricted, "D D P R P R R P P"),
+    (Kind::Symmetric, "D D R R R R R R R"),
+    (Kind::Carrier, "D D P R P R R P P"),
+    (Kind::CarrierSymmetric, "D D R R R R R R R"),
+    (Kind::UdpBlocked, "d d r r r r r r r"),
+    (Kind::Ipv6, "D D P R P R R D D"),
+    (Kind::Ipv6Filtered, "D D P R P R R D E"),
+];
+
+/// Both behind the same router.
+const SAME_NAT: [(Kind, char); 3] =
+    [(Kind::FullCone, 'D'), (Kind::Restricted, 'D'), (Kind::Symmetric, 'D')];
+
+/// What is expected of a pairing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    /// As `peerit status` names it, " or " between two that are as good; none: no connection.
+    pub(crate) path: Option<&'static str>,
+    /// Whether it may take until the sharer's next announce.
+    pub(crate) is_late: bool,
+}
+
+/// Two machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pairing {
+    /// At two places.
+    Apart { sharer: Kind, downloader: Kind },
+    /// Behind the same router.
+    Together(Kind),
+}
+
+impl Pairing {
+    /// All of them.
+    pub(crate) fn all() -> Vec<Self> {
+        let apart = Kind::ALL.into_iter().flat_map(|sharer| {
+            Kind::ALL.into_iter().map(move |downloader| Self::Apart { sharer, downloader })
+        });
+        apart.chain(SAME_NAT.map(|(kind, _)| Self::Together(kind))).collect()
+    }
+
+    /// As in "restricted/open" and "same/restricted".
+    pub(crate) fn of_name(name: &str) -> Self {
+        match name.split_once('/') {
+            Some(("same", kind)) => Self::Together(Kind::of_name(kind)),
+            Some((sharer, downloader)) => {
+                Self::Apart { sharer: Kind::of_name(sharer), downloader: Kind::of_name(downloader) }
+            }
+            None => panic!("{name} is not like restricted/open or same/restricted"),
+        }
+    }
+
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Apart { sharer, downloader } => {
+                format!("{}/{}", sharer.name(), downloader.name())
+            }
+            Self::Together(kind) => format!("same/{}", kind.name()),
+        }
+    }
+
+    pub(crate) fn expected(self) -> Expected {
+        let letter = match self {
+            Self::Apart { sharer, downloader } => {
+                let (_, row) = MATRIX.iter().find(|(kind, _)| *kind == sharer).unwrap();
+                let column = Kind::ALL.iter().position(|kind| *kind == downloader).unwrap();
+                row.split(' ').nth(column).unwrap().chars().next().unwrap()
+            }
+            Self::Together(kind) => {
+                SAME_NAT.iter().find(|(same, _)| *same == kind).expect("in the table").1
+            }
+        };
+        let path = match letter {
+            'D' | 'd' => Some("direct"),
+            'M' => Some("mapped"),
+            'P' => Some("punched"),
+            'E' => Some("direct or punched"),
+            'R' | 'r' => Some("relayed"),
+            '-' => None,
+            other => panic!("{other} is no path"),
+        };
+        Expected { path, is_late: letter.is_lowercase() }
+    }
+}

@@ -1,0 +1,324 @@
+//! How two peers find a path to each other through NATs.
+//!
+//! [`NatTraversal`] is a state machine with the four verbs of the pure core: `handle_event`,
+//! `handle_timeout`, `poll` and `poll_timeout`. It decides what is sent, dialled and checked, and when; its
+//! driver has the sockets. Timings, and the reasons for them, are in `manual/nat.md`.
+
+mod attempt;
+mod candidate;
+mod event;
+mod ice;
+mod locals;
+mod memory;
+mod report;
+mod seal;
+mod secrets;
+mod signal;
+pub mod twin;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use attempt::{Attempt, End, Outbox, Relays, Target};
+use bytes::Bytes;
+pub use candidate::{Candidate, CandidateKind, Transport};
+pub use event::{Action, AttemptKey, Event, Opening, RelayToken, WayKey};
+use ice::Addressee;
+use memory::{Offers, Relayed};
+pub use report::{Fault, Mapping, Method, Obstacle, Outcome, Report, Trial};
+use secrets::Secrets;
+pub use signal::CANDIDATES_MAX;
+use signal::{Signal, SignalError};
+
+use crate::id::{PeerId, SwarmKey, Topic};
+use crate::time::Timestamp;
+
+/// Most attempts at once. Each sends at most a check every 20 ms, and seldom more than a hundred in all.
+pub const ATTEMPTS_MAX: usize = 64;
+
+/// Most attempts at once when a peer offers one: what others want leaves room for what we want.
+pub const OFFERED_ATTEMPTS_MAX: usize = 32;
+
+/// Most relays of a swarm that are used.
+const RELAYS_MAX: usize = 2;
+
+/// Finds paths to peers, for all swarms of a node.
+///
+/// An attempt is a race with staggered starts: known addresses are dialled, candidates are exchanged through
+/// trackers and then dialled and checked from both sides, and a relay is used when none of it was quick. The
+/// first connection ends it. One through a relay is handed out as well, and the attempt goes on under another
+/// name to find a better one. Every attempt ends in exactly one [`Action::Established`] or
+/// [`Action::Failed`], within 22 s.
+///
+/// What others can make of it:
+///
+/// - Without the manifest: nothing. Signals are sealed, those that are not are dropped.
+/// - The tracker can drop signals, delay them and repeat them. A repeated offer is dropped.
+/// - Somebody of the swarm can make signals in the name of others, and name any addresses. One offer
+///   makes this node send 16 addresses 12 checks of about 110 bytes each in 6 s and dial 8 of them; a peer
+///   is taken three offers in 30 s, and no more than 32 attempts are offered at a time. Who is at the end of
+///   a path its handshake proves.
+///
+/// Memory: an attempt takes up to 50 KB with its checks, so 3 MB in all; 96 KiB for the offers that were taken.
+pub struct NatTraversal {
+    outbox: Outbox,
+    swarms: BTreeMap<Topic, Swarm>,
+    attempts: BTreeMap<Target, Attempt>,
+    offers: Offers,
+    relayed: Relayed,
+}
+
+/// A swarm that this node takes part in.
+struct Swarm {
+    key: SwarmKey,
+    relays: Vec<SocketAddr>,
+}
+
+impl NatTraversal {
+    /// One without swarms. `seed` must be random, secret and not used twice: passwords of checks, names of
+    /// attempts and nonces of seals come from it.
+    #[must_use]
+    pub fn new(own: PeerId, seed: [u8; 32]) -> Self {
+        Self {
+            outbox: Outbox::new(own, Secrets::new(seed), ice::start),
+            swarms: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            offers: Offers::default(),
+            relayed: Relayed::default(),
+        }
+    }
+
+    /// Takes in what happened.
+    pub fn handle_event(&mut self, now: Timestamp, event: Event) {
+        match event {
+            Event::Join { topic, key, mut relays } => {
+                relays.truncate(RELAYS_MAX);
+                self.swarms.insert(topic, Swarm { key, relays });
+            }
+            Event::Leave { topic } => self.leave(topic),
+            Event::LocalCandidates { candidates } => {
+                if self.outbox.locals.tell(candidates) {
+                    self.locals_changed(now);
+                }
+            }
+            Event::Observed { observer, address } => {
+                if self.outbox.locals.observe(observer, address) {
+                    self.locals_changed(now);
+                }
+            }
+            Event::Want { topic, peer, addresses } => {
+                self.want(now, Target { topic, peer }, &addresses);
+            }
+            Event::Unwant { topic, peer } => {
+                let target = Target { topic, peer };
+                if let Some(mut attempt) = self.attempts.remove(&target) {
+                    attempt.abandon(Obstacle::Unwanted, &mut self.outbox);
+                }
+            }
+            Event::Signal { topic, sender, sealed } => {
+                let from = Target { topic, peer: sender };
+                if let Err(error) = self.signal(now, from, &sealed) {
+                    log::debug!("signal from {sender:?}: {error}");
+                }
+            }
+            Event::Stun { from, datagram } => self.stun(now, from, &datagram),
+            Event::Opened { way } => self.opened(now, way),
+            Event::OpenFailed { way, fault } => {
+                if let Some(target) = self.target_of(way) {
+                    self.with(now, target, |attempt, _| attempt.open_failed(now, way, fault));
+                }
+            }
+            Event::Accepted { topic, peer, address, by_quic } => {
+                self.accepted(now, Target { topic, peer }, address, by_quic);
+            }
+            Event::Disconnected { topic, peer } => self.relayed.remove(Target { topic, peer }),
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        let due = self.attempts.iter().filter(|(_, attempt)| attempt.next_timeout() <= now);
+        for target in due.map(|(target, _)| *target).collect::<Vec<_>>() {
+            self.with(now, target, |_, _| {});
+        }
+        while self.attempts.len() < ATTEMPTS_MAX
+            && let Some(target) = self.relayed.take_due(now)
+        {
+            // The peer may have begun already.
+            if !self.attempts.contains_key(&target) {
+                self.begin(now, target, &[]);
+            }
+        }
+    }
+
+    /// The next thing to do; none until the next event or timeout.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.outbox.actions.pop_front()
+    }
+
+    /// When [`NatTraversal::handle_timeout`] is due; none while there is nothing to wait for.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let attempts = self.attempts.values().map(Attempt::next_timeout);
+        // With no room for another attempt, the end of one is waited for.
+        let has_room = self.attempts.len() < ATTEMPTS_MAX;
+        attempts.chain(self.relayed.next_timeout().filter(|_| has_room)).min()
+    }
+
+    /// How the NAT in front of this node maps, as far as observers tell.
+    #[must_use]
+    pub fn mapping(&self) -> Mapping {
+        self.outbox.locals.mapping()
+    }
+
+    fn leave(&mut self, topic: Topic) {
+        self.swarms.remove(&topic);
+        self.relayed.retain(|target| target.topic != topic);
+        self.attempts.retain(|target, attempt| {
+            let stays = target.topic != topic;
+            if !stays {
+                attempt.abandon(Obstacle::NotJoined, &mut self.outbox);
+            }
+            stays
+        });
+    }
+
+    fn locals_changed(&mut self, now: Timestamp) {
+        for target in self.attempts.keys().copied().collect::<Vec<_>>() {
+            self.with(now, target, |attempt, outbox| attempt.locals_changed(now, outbox));
+        }
+        self.relayed.hurry(now);
+    }
+
+    fn want(&mut self, now: Timestamp, target: Target, addresses: &[SocketAddr]) {
+        if self.attempts.contains_key(&target) {
+            self.with(now, target, |attempt, _| attempt.dial_known(addresses));
+            return;
+        }
+        let obstacle = if !self.swarms.contains_key(&target.topic) {
+            Some(Obstacle::NotJoined)
+        } else {
+            (self.attempts.len() >= ATTEMPTS_MAX).then_some(Obstacle::Busy)
+        };
+        match obstacle {
+            Some(obstacle) => self.refuse(target, obstacle),
+            None => self.begin(now, target, addresses),
+        }
+    }
+
+    /// An attempt that ends before it begins.
+    fn refuse(&mut self, Target { topic, peer }: Target, obstacle: Obstacle) {
+        let attempt = self.outbox.attempt_key();
+        let mut report = Report { mapping: self.mapping(), ..Report::default() };
+        report.skip(Method::Dial, obstacle);
+        self.outbox.actions.push_back(Action::Failed { attempt, topic, peer, report });
+    }
+
+    fn begin(&mut self, now: Timestamp, target: Target, addresses: &[SocketAddr]) {
+        let Some(mut attempt) = self.new_attempt(now, target) else { return };
+        attempt.dial_known(addresses);
+        attempt.offer(now);
+        self.attempts.insert(target, attempt);
+        self.with(now, target, |_, _| {});
+    }
+
+    fn new_attempt(&mut self, now: Timestamp, target: Target) -> Option<Attempt> {
+        let swarm = self.swarms.get(&target.topic)?;
+        let relays = Relays::new(now, &swarm.relays);
+        let attempt = Attempt::new(now, target, swarm.key, relays, &mut self.outbox);
+        let is_upgrade = self.relayed.contains(target);
+        Some(if is_upgrade { attempt.into_upgrade() } else { attempt })
+    }
+
+    fn signal(&mut self, now: Timestamp, from: Target, sealed: &Bytes) -> Result<(), SignalError> {
+        let own = self.outbox.own;
+        let Some(swarm) = self.swarms.get(&from.topic) else { return Ok(()) };
+        let opened = seal::open(&swarm.key, from.peer, own, sealed).ok_or(SignalError::Seal)?;
+        let signal = Signal::decode(&opened)?;
+        let known = self.attempts.get(&from).map(|attempt| attempt.knows(signal.attempt));
+        if known != Some(true) {
+            let is_offer = !signal.answer && from.peer != own;
+            let has_room = known.is_some() || self.attempts.len() < OFFERED_ATTEMPTS_MAX;
+            if !is_offer || !has_room || !self.offers.take(now, from, signal.attempt) {
+                return Ok(());
+            }
+        }
+        if known.is_none() {
+            let answering = self.new_attempt(now, from);
+            self.attempts.extend(answering.map(|attempt| (from, attempt)));
+        }
+        self.with(now, from, |attempt, outbox| attempt.signalled(now, &signal, outbox));
+        Ok(())
+    }
+
+    /// Finds the attempt by the name of the one checked or, for an answer, by where it comes from.
+    fn stun(&mut self, now: Timestamp, from: SocketAddr, datagram: &Bytes) {
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let Some(addressee) = ice::addressee(datagram) else { return };
+        let is_for = |attempt: &Attempt| match &addressee {
+            Addressee::Check(fragment) => attempt.has_fragment(fragment),
+            Addressee::Answer => attempt.checks(from),
+        };
+        let targets = self.attempts.iter().filter(|(_, attempt)| is_for(attempt));
+        for target in targets.map(|(target, _)| *target).collect::<Vec<_>>() {
+            self.with(now, target, |attempt, _| attempt.handle_stun(now, from, datagram));
+        }
+    }
+
+    fn target_of(&self, way: WayKey) -> Option<Target> {
+        self.attempts.iter().find(|(_, attempt)| attempt.has_way(way)).map(|(target, _)| *target)
+    }
+
+    fn opened(&mut self, now: Timestamp, way: WayKey) {
+        let Some(target) = self.target_of(way) else { return };
+        let attempt = self.attempts.get_mut(&target);
+        if let Some(end) = attempt.and_then(|attempt| attempt.opened(way, &mut self.outbox)) {
+            self.ended(now, target, end);
+        }
+    }
+
+    fn accepted(&mut self, now: Timestamp, target: Target, address: SocketAddr, by_quic: bool) {
+        let end = match self.attempts.get_mut(&target) {
+            Some(attempt) => attempt.accepted(address, by_quic, &mut self.outbox),
+            None => End::Direct,
+        };
+        self.ended(now, target, end);
+    }
+
+    /// Does something with an attempt, and then what is due.
+    fn with<T>(
+        &mut self,
+        now: Timestamp,
+        target: Target,
+        call: impl FnOnce(&mut Attempt, &mut Outbox) -> T,
+    ) {
+        let Some(attempt) = self.attempts.get_mut(&target) else { return };
+        call(attempt, &mut self.outbox);
+        if let Some(end) = attempt.advance(now, &mut self.outbox) {
+            self.ended(now, target, end);
+        }
+    }
+
+    fn ended(&mut self, now: Timestamp, target: Target, end: End) {
+        match end {
+            End::Direct => {
+                self.attempts.remove(&target);
+                self.relayed.remove(target);
+            }
+            End::Relayed => {
+                self.relayed.insert(target);
+                self.with(now, target, |_, _| {});
+            }
+            End::Failed => {
+                self.attempts.remove(&target);
+                // The side that chooses paths looks again, so that not both do.
+                if self.outbox.own > target.peer {
+                    self.relayed.failed(now, target);
+                }
+            }
+        }
+    }
+}

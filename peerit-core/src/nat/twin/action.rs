@@ -1,0 +1,106 @@
+//! Actions and their twins.
+
+use bytes::Bytes;
+use peerit_proto::nat::v1 as twin;
+use peerit_proto::swarm::v1 as swarm_twin;
+use twin::action::Body;
+
+use super::super::{Action, AttemptKey, Opening, Transport, WayKey};
+use super::event::bytes;
+use super::{TwinError, address, array, encode_address, peer_id, topic};
+use crate::swarm::Path;
+
+impl From<&Action> for twin::Action {
+    fn from(action: &Action) -> Self {
+        let body = match action {
+            Action::SendSignal { topic, receiver, sealed } => {
+                let (topic, peer, sealed) = (bytes(&topic.0), bytes(&receiver.0), sealed.clone());
+                Body::SendSignal(twin::SealedSignal { topic, peer, sealed })
+            }
+            Action::SendStun { to, datagram } => Body::SendStun(twin::Datagram {
+                peer: Some(encode_address(*to)),
+                payload: datagram.clone(),
+            }),
+            Action::Open { way, topic, peer, opening } => {
+                let (transport, address, token) = match opening {
+                    Opening::Tcp { address } => (Transport::Tcp, address, None),
+                    Opening::Quic { address } => (Transport::Udp, address, None),
+                    Opening::Relay { relay, token } => (Transport::Tcp, relay, Some(token)),
+                };
+                Body::Open(twin::Open {
+                    way: way.0,
+                    topic: bytes(&topic.0),
+                    peer: bytes(&peer.0),
+                    transport: twin::CandidateTransport::from(transport).into(),
+                    address: Some(encode_address(*address)),
+                    relay_token: token.map_or_else(Bytes::new, |token| token.to_vec().into()),
+                })
+            }
+            Action::Close { way } => Body::Close(twin::Close { way: way.0 }),
+            Action::Established { attempt, topic, peer, way, path, report } => {
+                Body::Established(twin::Established {
+                    attempt: attempt.0,
+                    topic: bytes(&topic.0),
+                    peer: bytes(&peer.0),
+                    way: way.map_or(0, |way| way.0),
+                    path: swarm_twin::Path::from(*path).into(),
+                    report: Some(report.into()),
+                })
+            }
+            Action::Failed { attempt, topic, peer, report } => Body::Failed(twin::Failed {
+                attempt: attempt.0,
+                topic: bytes(&topic.0),
+                peer: bytes(&peer.0),
+                report: Some(report.into()),
+            }),
+        };
+        Self { body: Some(body) }
+    }
+}
+
+impl TryFrom<twin::Action> for Action {
+    type Error = TwinError;
+
+    fn try_from(action: twin::Action) -> Result<Self, TwinError> {
+        Ok(match action.body.ok_or(TwinError::Missing("body"))? {
+            Body::SendSignal(of) => Self::SendSignal {
+                topic: topic(&of.topic)?,
+                receiver: peer_id(&of.peer)?,
+                sealed: of.sealed,
+            },
+            Body::SendStun(of) => Self::SendStun { to: address(of.peer)?, datagram: of.payload },
+            Body::Open(of) => open(of)?,
+            Body::Close(of) => Self::Close { way: WayKey(of.way) },
+            Body::Established(of) => Self::Established {
+                attempt: AttemptKey(of.attempt),
+                topic: topic(&of.topic)?,
+                peer: peer_id(&of.peer)?,
+                way: Some(of.way).filter(|way| *way != 0).map(WayKey),
+                path: Path::try_from(of.path()).map_err(|_| TwinError::OutOfRange("path"))?,
+                report: of.report.ok_or(TwinError::Missing("report"))?.try_into()?,
+            },
+            Body::Failed(of) => Self::Failed {
+                attempt: AttemptKey(of.attempt),
+                topic: topic(&of.topic)?,
+                peer: peer_id(&of.peer)?,
+                report: of.report.ok_or(TwinError::Missing("report"))?.try_into()?,
+            },
+        })
+    }
+}
+
+fn open(of: twin::Open) -> Result<Action, TwinError> {
+    let transport = Transport::try_from(of.transport())?;
+    let (way, topic, peer) = (WayKey(of.way), topic(&of.topic)?, peer_id(&of.peer)?);
+    let address = address(of.address)?;
+    let opening = match (transport, of.relay_token.is_empty()) {
+        (Transport::Tcp, true) => Opening::Tcp { address },
+        (Transport::Udp, true) => Opening::Quic { address },
+        (Transport::Tcp, false) => Opening::Relay {
+            relay: address,
+            token: array(&of.relay_token, "length of relay_token")?,
+        },
+        (Transport::Udp, false) => return Err(TwinError::OutOfRange("transport")),
+    };
+    Ok(Action::Open { way, topic, peer, opening })
+}

@@ -1,0 +1,298 @@
+//! The task that owns the traversal.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender, TrySendError};
+use bytes::Bytes;
+use futures_util::{FutureExt, select_biased};
+
+use super::super::context::Context;
+use super::super::input::Input;
+use super::super::interfaces::reachable_addresses;
+use super::open::{Opened, open, resolve};
+use super::{Command, Means};
+use crate::id::{ContentId, PeerId, Topic};
+use crate::nat::{
+    Action, Candidate, CandidateKind, Event, Fault, NatTraversal, Opening, Transport, WayKey,
+};
+use crate::swarm::{self, Direction, Path};
+use crate::time::Timestamp;
+use crate::transport::Carrier;
+
+/// How often the interfaces are looked at.
+const INTERFACES_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Longest STUN datagram that is looked at; ICE's have less than 300 bytes.
+const STUN_MAX: usize = 1_500;
+
+/// A swarm that takes part.
+struct Swarm {
+    content_id: ContentId,
+    inputs: Sender<Input>,
+}
+
+/// What a connection that was asked for came to.
+type Outcome = (WayKey, Result<Opened, Fault>);
+
+struct Driver {
+    context: Arc<Context>,
+    means: Arc<Means>,
+    traversal: NatTraversal,
+    swarms: BTreeMap<Topic, Swarm>,
+    /// The addresses that swarms have asked for and not heard of.
+    wanted: BTreeMap<(Topic, PeerId), Vec<SocketAddr>>,
+    /// Dropped to give a connection up that is being opened.
+    opening: BTreeMap<WayKey, Sender<Infallible>>,
+    /// The connection that the traversal is being told of.
+    arrived: Option<(Option<WayKey>, Opened)>,
+    outcomes: Sender<Outcome>,
+    interfaces_at: Timestamp,
+    places: Vec<SocketAddr>,
+}
+
+/// Finds paths until the node shuts down.
+pub(crate) async fn run(
+    context: Arc<Context>,
+    means: Means,
+    seed: [u8; 32],
+    inbox: Receiver<Command>,
+    shut_down: Receiver<Infallible>,
+) {
+    let (outcomes, results) = async_channel::unbounded();
+    let words = context.announcer.follow();
+    let mut driver = Driver {
+        traversal: NatTraversal::new(context.peer_id, seed),
+        context,
+        means: Arc::new(means),
+        swarms: BTreeMap::new(),
+        wanted: BTreeMap::new(),
+        opening: BTreeMap::new(),
+        arrived: None,
+        outcomes,
+        interfaces_at: Timestamp::ZERO,
+        places: Vec::new(),
+    };
+    let mut buffer = [0; STUN_MAX];
+    let stun = Arc::clone(&driver.means.stun);
+    loop {
+        driver.look_at_interfaces();
+        driver.act().await;
+        let wake = driver.traversal.poll_timeout().into_iter().chain([driver.interfaces_at]).min();
+        select_biased! {
+            _ = shut_down.recv().fuse() => return,
+            command = inbox.recv().fuse() => match command {
+                Ok(command) => driver.obey(command).await,
+                Err(_) => return,
+            },
+            word = words.recv().fuse() => match word {
+                Ok(event) => driver.tell(event),
+                // The node shuts down.
+                Err(_) => return,
+            },
+            outcome = results.recv().fuse() => {
+                if let Ok((way, result)) = outcome {
+                    driver.came(way, result);
+                }
+            }
+            received = stun.recv_from(&mut buffer).fuse() => match received {
+                Ok((length, from)) => {
+                    let datagram = Bytes::copy_from_slice(&buffer[..length]);
+                    driver.tell(Event::Stun { from, datagram });
+                }
+                Err(error) => return log::error!("no more paths are found: {error}"),
+            },
+            () = driver.context.clock.sleep_until(&*driver.context.runtime, wake).fuse() => {}
+        }
+        let now = driver.context.clock.now();
+        if driver.traversal.poll_timeout().is_some_and(|due| due <= now) {
+            driver.traversal.handle_timeout(now);
+        }
+    }
+}
+
+impl Driver {
+    fn tell(&mut self, event: Event) {
+        self.traversal.handle_event(self.context.clock.now(), event);
+    }
+
+    /// Tells the traversal, and the trackers, when the machine has other addresses.
+    fn look_at_interfaces(&mut self) {
+        let now = self.context.clock.now();
+        if now < self.interfaces_at {
+            return;
+        }
+        self.interfaces_at = now + INTERFACES_INTERVAL;
+        let places = self.means.stun.local_address().map(reachable_addresses).unwrap_or_default();
+        if places == self.places {
+            return;
+        }
+        let is_first = self.places.is_empty();
+        let of = |address: &SocketAddr| {
+            let tcp = SocketAddr::new(address.ip(), self.context.listen_port());
+            let host = |transport, at| Candidate::new(CandidateKind::Host, transport, at);
+            [host(Transport::Udp, *address), host(Transport::Tcp, tcp)]
+        };
+        let candidates = places.iter().flat_map(of).collect();
+        self.places = places;
+        self.tell(Event::LocalCandidates { candidates });
+        if !is_first {
+            self.context.announcer.network_changed();
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Join { content_id, trackers, inputs } => {
+                let (topic, key) = (content_id.topic(), content_id.swarm_key());
+                self.swarms.insert(topic, Swarm { content_id, inputs });
+                self.tell(Event::Join { topic, key, relays: Vec::new() });
+                self.find_relays(content_id, trackers);
+            }
+            Command::Want { topic, peer, address } => {
+                self.wanted.entry((topic, peer)).or_default().push(address);
+                self.tell(Event::Want { topic, peer, addresses: vec![address] });
+            }
+            Command::Accepted { topic, stream } => {
+                let by_quic = stream.carrier == Carrier::Quic;
+                let (peer, address) = (stream.peer_id, stream.address);
+                self.arrived = Some((None, (stream, Direction::Answered)));
+                self.tell(Event::Accepted { topic, peer, address, by_quic });
+                self.act().await;
+                // Nobody looks for it here: it has found us without help.
+                if let Some((_, opened)) = self.arrived.take() {
+                    self.hand_over(topic, peer, opened, Path::Direct);
+                }
+            }
+            Command::Event(event) => {
+                if let Event::Leave { topic } = event {
+                    self.swarms.remove(&topic);
+                    self.wanted.retain(|(of, _), _| *of != topic);
+                }
+                // One that has joined again meanwhile has its own join behind this in the queue.
+                let is_stale =
+                    matches!(&event, Event::Join { topic, .. } if !self.swarms.contains_key(topic));
+                if !is_stale {
+                    self.tell(event);
+                }
+            }
+        }
+    }
+
+    /// The trackers of a swarm may be relays; their names are looked up first.
+    fn find_relays(&self, content_id: ContentId, trackers: Vec<String>) {
+        let context = Arc::clone(&self.context);
+        self.context.runtime.spawn(Box::pin(async move {
+            let relays = resolve(&context, trackers).await;
+            let (topic, key) = (content_id.topic(), content_id.swarm_key());
+            if let Some(paths) = &context.paths {
+                paths.event(Event::Join { topic, key, relays });
+            }
+        }));
+    }
+
+    fn came(&mut self, way: WayKey, result: Result<Opened, Fault>) {
+        // One that was given up meanwhile has nobody to tell.
+        if self.opening.remove(&way).is_none() {
+            return;
+        }
+        match result {
+            Ok(opened) => {
+                self.arrived = Some((Some(way), opened));
+                self.tell(Event::Opened { way });
+            }
+            Err(fault) => self.tell(Event::OpenFailed { way, fault }),
+        }
+    }
+
+    async fn act(&mut self) {
+        while let Some(action) = self.traversal.poll() {
+            match action {
+                Action::SendSignal { topic, receiver, sealed } => {
+                    self.context.announcer.signal(topic, receiver, sealed);
+                }
+                Action::SendStun { to, datagram } => {
+                    if let Err(error) = self.means.stun.send_to(&datagram, to).await {
+                        log::debug!("cannot send a check to {to}: {error}");
+                    }
+                }
+                Action::Open { way, topic, peer, opening } => self.open(way, topic, peer, opening),
+                Action::Close { way } => drop(self.opening.remove(&way)),
+                Action::Established { topic, peer, way, path, report, .. } => {
+                    log::debug!("{peer:?} is reached ({path:?}): {report}");
+                    let arrived = self.arrived.take_if(|(arrived, _)| *arrived == way);
+                    if let Some((_, opened)) = arrived {
+                        self.hand_over(topic, peer, opened, path);
+                    }
+                }
+                Action::Failed { topic, peer, report, .. } => {
+                    log::debug!("{peer:?} is not reached: {report}");
+                    self.dials_failed(topic, peer);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, way: WayKey, topic: Topic, peer: PeerId, opening: Opening) {
+        let Some(swarm) = self.swarms.get(&topic) else { return };
+        let (context, means) = (Arc::clone(&self.context), Arc::clone(&self.means));
+        let (content_id, outcomes) = (swarm.content_id, self.outcomes.clone());
+        let (wanted, unwanted) = async_channel::bounded(1);
+        self.opening.insert(way, wanted);
+        self.context.runtime.spawn(Box::pin(async move {
+            select_biased! {
+                // Nothing is ever sent: it is given up.
+                _ = unwanted.recv().fuse() => {}
+                result = open(&context, &means, content_id, peer, opening).fuse() => {
+                    // An error means that the node shuts down.
+                    let _ended = outcomes.try_send((way, result));
+                }
+            }
+        }));
+    }
+
+    /// Hands a connection to its swarm.
+    ///
+    /// The swarm knows the peer by the address that it wanted to dial, wherever it was found; else it would
+    /// go on dialling that.
+    fn hand_over(
+        &mut self,
+        topic: Topic,
+        peer: PeerId,
+        (mut stream, direction): Opened,
+        path: Path,
+    ) {
+        stream.path = path;
+        if let Some(wanted) =
+            self.wanted.get_mut(&(topic, peer)).filter(|_| direction == Direction::Dialled)
+            && !wanted.is_empty()
+        {
+            stream.address = wanted.remove(0);
+        }
+        self.send(topic, Input::Opened { stream, direction });
+        self.dials_failed(topic, peer);
+    }
+
+    /// The swarm hears of every address that it asked for.
+    fn dials_failed(&mut self, topic: Topic, peer: PeerId) {
+        for address in self.wanted.remove(&(topic, peer)).unwrap_or_default() {
+            self.send(topic, Input::Swarm(swarm::Event::DialFailed { address }));
+        }
+    }
+
+    /// Without a wait: a share that is slow must not keep the others from finding peers. What waits is one
+    /// connection or failure for each dial that a swarm has asked for, or that was accepted.
+    fn send(&self, topic: Topic, input: Input) {
+        let Some(swarm) = self.swarms.get(&topic) else { return };
+        // Closed when the share has ended: then nobody needs to know.
+        if let Err(TrySendError::Full(input)) = swarm.inputs.try_send(input) {
+            let inputs = swarm.inputs.clone();
+            self.context.runtime.spawn(Box::pin(async move {
+                let _ended = inputs.send(input).await;
+            }));
+        }
+    }
+}

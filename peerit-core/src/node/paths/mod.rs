@@ -1,0 +1,81 @@
+//! A [`NatTraversal`] on the node's sockets: finds paths to the peers that swarms want to dial.
+//!
+//! [`NatTraversal`]: crate::nat::NatTraversal
+
+mod driver;
+mod open;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_channel::{Receiver, Sender};
+
+use super::input::Input;
+use crate::id::{ContentId, PeerId, Topic};
+use crate::nat;
+use crate::runtime::UdpSocket;
+use crate::transport::{PeerStream, QuicTransport, RelayDialer};
+
+/// What paths are made of, besides the node's usual transport.
+pub(crate) struct Means {
+    /// The STUN lane of the shared socket.
+    pub(crate) stun: Arc<dyn UdpSocket>,
+    /// QUIC on the same socket.
+    pub(crate) quic: Arc<QuicTransport>,
+    pub(crate) relays: RelayDialer,
+}
+
+/// Finds paths in the background. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Paths {
+    /// Without a bound: only this program's own calls are in it, and what trackers push at a bounded rate.
+    commands: Sender<Command>,
+}
+
+/// What the task is told.
+pub(crate) enum Command {
+    Join { content_id: ContentId, trackers: Vec<String>, inputs: Sender<Input> },
+    Want { topic: Topic, peer: PeerId, address: SocketAddr },
+    Accepted { topic: Topic, stream: Box<PeerStream> },
+    Event(nat::Event),
+}
+
+impl Paths {
+    /// The handle, and what [`driver::run`] takes.
+    pub(crate) fn new() -> (Self, Receiver<Command>) {
+        let (commands, inbox) = async_channel::unbounded();
+        (Self { commands }, inbox)
+    }
+
+    /// Takes part in a swarm. Connections to its peers are handed to `inputs`. Its trackers are tried as relays:
+    /// those that are none say so.
+    pub(crate) fn join(&self, content_id: ContentId, trackers: Vec<String>, inputs: Sender<Input>) {
+        self.send(Command::Join { content_id, trackers, inputs });
+    }
+
+    pub(crate) fn leave(&self, topic: Topic) {
+        self.event(nat::Event::Leave { topic });
+    }
+
+    /// Finds a path to a peer that a tracker has named; the swarm is told that it is connected, or that dialling
+    /// this address failed.
+    pub(crate) fn want(&self, topic: Topic, peer: PeerId, address: SocketAddr) {
+        self.send(Command::Want { topic, peer, address });
+    }
+
+    /// A peer has connected to us; the swarm is told, once it is known by which path.
+    pub(crate) fn accepted(&self, topic: Topic, stream: PeerStream) {
+        self.send(Command::Accepted { topic, stream: Box::new(stream) });
+    }
+
+    pub(crate) fn event(&self, event: nat::Event) {
+        self.send(Command::Event(event));
+    }
+
+    fn send(&self, command: Command) {
+        // An error means that the node has shut down.
+        let _ended = self.commands.try_send(command);
+    }
+}
+
+pub(crate) use driver::run;

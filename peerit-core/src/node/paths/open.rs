@@ -1,0 +1,103 @@
+//! Opening one connection as a traversal wants it.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+use super::super::context::{Context, DIAL_TIMEOUT, DialError};
+use super::Means;
+use crate::id::{ContentId, PeerId};
+use crate::nat::{Fault, Opening};
+use crate::runtime::timeout;
+use crate::swarm::{Direction, Path};
+use crate::tracker::relay::{RelayOpen, RelaySide, RelayToken};
+use crate::transport::{PeerStream, TransportError, answer_swarm, dial_swarm};
+
+/// An open connection, and which side of it we are.
+pub(super) type Opened = (Box<PeerStream>, Direction);
+
+/// Opens a connection to a peer of a swarm, within 10 s. Dropping it gives up.
+pub(super) async fn open(
+    context: &Context,
+    means: &Means,
+    content_id: ContentId,
+    peer: PeerId,
+    opening: Opening,
+) -> Result<Opened, Fault> {
+    let opened = timeout(
+        &*context.runtime,
+        DIAL_TIMEOUT,
+        connect(context, means, content_id, peer, opening),
+    );
+    let (stream, direction) = match opened.await {
+        Err(_) => return Err(Fault::TimedOut),
+        Ok(Err(error)) => {
+            log::debug!("{opening:?} to {peer:?} failed: {error}");
+            return Err(fault(&error));
+        }
+        Ok(Ok(opened)) => opened,
+    };
+    if stream.peer_id != peer {
+        return Err(Fault::WrongPeer);
+    }
+    Ok((Box::new(stream), direction))
+}
+
+async fn connect(
+    context: &Context,
+    means: &Means,
+    content_id: ContentId,
+    peer: PeerId,
+    opening: Opening,
+) -> Result<(PeerStream, Direction), DialError> {
+    let own = context.peer_id;
+    let (relay, token) = match opening {
+        Opening::Tcp { address } => {
+            return Ok((context.dial(address, content_id).await?, Direction::Dialled));
+        }
+        Opening::Quic { address } => {
+            let connection = means.quic.dial_path(address, Path::Punched).await?;
+            return Ok((dial_swarm(connection, own, content_id).await?, Direction::Dialled));
+        }
+        Opening::Relay { relay, token } => (relay, RelayToken(token)),
+    };
+    // Both know who dials inside the session without a message.
+    let side = if own < peer { RelaySide::Offer } else { RelaySide::Answer };
+    let connection = means.relays.meet(relay, RelayOpen { token, side }).await?;
+    if side == RelaySide::Offer {
+        return Ok((dial_swarm(connection, own, content_id).await?, Direction::Dialled));
+    }
+    let find_key = |topic| (topic == content_id.topic()).then(|| content_id.swarm_key());
+    let (_, stream) = answer_swarm(connection, own, find_key).await?;
+    Ok((stream, Direction::Answered))
+}
+
+fn fault(error: &DialError) -> Fault {
+    let DialError::Transport(error) = error else { return Fault::Other };
+    match error {
+        TransportError::Relay(_) => Fault::RelayRefused,
+        TransportError::Io(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused => Fault::Refused,
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+                Fault::Unreachable
+            }
+            io::ErrorKind::TimedOut => Fault::TimedOut,
+            _ => Fault::Other,
+        },
+        _ => Fault::Other,
+    }
+}
+
+/// The first address of each tracker, IPv4 before IPv6; on a thread that may block.
+pub(super) async fn resolve(context: &Arc<Context>, trackers: Vec<String>) -> Vec<SocketAddr> {
+    context
+        .chores
+        .run(move || {
+            let first = |tracker: &String| {
+                let addresses = tracker.to_socket_addrs().ok()?;
+                addresses.min_by_key(SocketAddr::is_ipv6)
+            };
+            trackers.iter().filter_map(first).collect()
+        })
+        .await
+}

@@ -1,0 +1,131 @@
+//! Being reached through a tracker: signals, and the address at which it sees us.
+
+use peerit_proto::tracker::v1 as proto;
+use peerit_proto::wire::v1::SocketAddress;
+use proto::AnnounceEvent;
+
+use super::super::super::token::TOKEN_LENGTH;
+use super::super::super::{INTERVAL_MIN, codec};
+use super::super::slot::Slot;
+use super::super::{Action, Outbox, Source, message};
+use super::Endpoint;
+use crate::id::Topic;
+use crate::time::Timestamp;
+
+impl Endpoint {
+    pub(super) fn send_keep_alive(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        let transaction = outbox.rng.next_u64().max(1);
+        self.keep_alive.begin(transaction);
+        self.send(now, message::keep_alive(transaction, &self.token), outbox);
+    }
+
+    /// Whether the tracker may push signals to us: it knows our socket.
+    pub(super) fn is_kept_alive(&self, now: Timestamp) -> bool {
+        let is_member = |slot: &Slot| slot.announced && slot.event != AnnounceEvent::Stopped;
+        self.answers_udp && now >= self.stream_until && self.slots.values().any(is_member)
+    }
+
+    /// Whether the tracker knows us in a swarm, and answers.
+    pub(in super::super) fn can_signal(&self, topic: Topic) -> bool {
+        self.answering && self.slots.get(&topic).is_some_and(|slot| slot.announced)
+    }
+
+    /// Sends a signal the way announces go. Over a stream, its answer says no more than that it was taken.
+    pub(in super::super) fn send_signal(
+        &mut self,
+        now: Timestamp,
+        signal: proto::Signal,
+        outbox: &mut Outbox,
+    ) {
+        let transaction = outbox.rng.next_u64().max(1);
+        let request = message::signal(transaction, &self.token, &signal);
+        if now < self.stream_until || !self.answers_udp {
+            let (exchange, address) = (transaction, self.address);
+            outbox.actions.push_back(Action::Exchange { exchange, address, request });
+        } else {
+            self.send(now, request, outbox);
+            self.signals.sent(transaction, signal);
+        }
+    }
+
+    /// The machine has other addresses now: everything is said anew, as to a tracker never heard of.
+    pub(in super::super) fn network_changed(&mut self, now: Timestamp) {
+        (self.retry_at, self.stream_until, self.observed) = (now, Timestamp::ZERO, None);
+        self.answers_udp = false;
+        self.announce_all(now);
+    }
+
+    fn announce_all(&mut self, now: Timestamp) {
+        for topic in self.slots.keys().copied().collect::<Vec<_>>() {
+            if self.slots.get(&topic).is_some_and(|slot| slot.due.is_some()) {
+                self.unschedule(topic);
+                self.schedule(topic, now);
+            }
+        }
+    }
+
+    /// Only what comes from the tracker's own socket was pushed by it.
+    pub(super) fn take_signal(
+        &mut self,
+        now: Timestamp,
+        source: Source,
+        signal: &proto::Signal,
+        outbox: &mut Outbox,
+    ) {
+        let joined = |topic: &Topic| self.slots.contains_key(topic);
+        let is_known = Topic::try_from(signal.topic.as_ref()).is_ok_and(|topic| joined(&topic));
+        if source != Source::Stream && is_known {
+            outbox.actions.extend(self.signals.pushed(now, outbox.own, signal));
+        }
+    }
+
+    /// Takes a new token for a signal or a keep-alive, which is sent again with it: once, as the tracker's answer
+    /// to that is not looked for.
+    pub(super) fn is_refreshed(
+        &mut self,
+        now: Timestamp,
+        transaction: u64,
+        token: &proto::Token,
+        outbox: &mut Outbox,
+    ) -> bool {
+        let signal = self.signals.take(transaction);
+        let is_keep_alive = self.keep_alive.take(transaction);
+        if token.token.len() != TOKEN_LENGTH {
+            return signal.is_some() || is_keep_alive;
+        }
+        if let Some(signal) = &signal {
+            self.token.clone_from(&token.token);
+            let transaction = outbox.rng.next_u64().max(1);
+            self.send(now, message::signal(transaction, &self.token, signal), outbox);
+        }
+        if is_keep_alive && self.keep_alive.may_repeat(now) {
+            self.token.clone_from(&token.token);
+            self.send_keep_alive(now, outbox);
+        }
+        signal.is_some() || is_keep_alive
+    }
+
+    /// Seen elsewhere than before, we are announced anew in all topics: signals go to where the last datagram came
+    /// from. At most as often as a tracker may have us announce.
+    pub(super) fn take_observed(
+        &mut self,
+        now: Timestamp,
+        source: Source,
+        address: Option<&SocketAddress>,
+        outbox: &mut Outbox,
+    ) {
+        let address = address.and_then(codec::decode_address);
+        // Over TCP it sees another socket.
+        let Some(address) = address.filter(|_| source != Source::Stream) else { return };
+        let before = self.observed.replace(address);
+        if before == Some(address) {
+            return;
+        }
+        outbox.actions.push_back(Action::Observed { tracker: self.address, address });
+        let is_soon = self.moved_at.is_some_and(|at| now - at < INTERVAL_MIN);
+        if before.is_some() && !is_soon {
+            self.moved_at = Some(now);
+            self.announce_all(now);
+        }
+    }
+}
