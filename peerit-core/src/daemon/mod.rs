@@ -32,6 +32,7 @@ mod shares;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 pub use client::{ClientError, DaemonClient, DaemonStatus, DownloadRequest, ShareRequest};
 pub use error::DaemonError;

@@ -1,6 +1,6 @@
 //! What the daemon does with shares: each change is saved, so that it outlives the process.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
@@ -9,11 +9,12 @@ use futures_util::lock::Mutex;
 
 use super::catalogue::{Catalogue, Entry};
 use super::changes::Changes;
-use super::data_dir::{DataDir, Source};
+use super::data_dir::{DataDir, Saved, Source};
 use super::error::DaemonError;
 use super::record::Record;
+use super::wanted::{Wanted, with_new_trackers};
 use crate::id::ContentId;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, ManifestError};
 use crate::node::{
     DownloadOptions, Node, NodeError, SeedOptions, Share, ShareError, ShareOptions, ShareState,
     ShareStatus,
@@ -31,14 +32,6 @@ pub(super) struct Shares {
     tracker: Mutex<()>,
 }
 
-/// A download that a client wants.
-pub(super) struct Wanted {
-    pub(super) source: Source,
-    pub(super) folder: PathBuf,
-    pub(super) peers: Vec<SocketAddr>,
-    pub(super) overwrite: bool,
-}
-
 /// Why a request fails.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RequestError {
@@ -50,6 +43,8 @@ pub(super) enum RequestError {
     Elsewhere(PathBuf),
     #[error("the share is not running: {0}")]
     NotRunning(String),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
     #[error(transparent)]
     Daemon(#[from] DaemonError),
     #[error(transparent)]
@@ -70,6 +65,13 @@ impl Source {
         match self {
             Self::Manifest(manifest) => manifest.content_id(),
             Self::Link(link) => link.content_id,
+        }
+    }
+
+    pub(super) fn trackers(&self) -> &[String] {
+        match self {
+            Self::Manifest(manifest) => manifest.trackers(),
+            Self::Link(link) => &link.trackers,
         }
     }
 }
@@ -100,7 +102,7 @@ impl Shares {
     pub(super) async fn load_all(self: &Arc<Self>) -> Result<(), DaemonError> {
         for (content_id, saved) in self.on_disk(DataDir::saved_shares).await? {
             let entry = match saved {
-                Ok(saved) => self.start(saved.record, saved.source).await,
+                Ok(saved) => self.load(saved).await,
                 Err(error) => Err(error.into()),
             };
             self.catalogue.put(entry.unwrap_or_else(|error| {
@@ -121,8 +123,9 @@ impl Shares {
         if options.trackers.is_empty() {
             self.start_tracker().await?;
         }
+        let trackers = self.node.trackers(&options.trackers);
         let share = self.node.share(path.clone(), options).await?;
-        Ok(Hashed { share, path })
+        Ok(Hashed { share, path, trackers })
     }
 
     /// The address is saved first: it will be in `.p2p` files.
@@ -132,15 +135,22 @@ impl Shares {
         Ok(self.on_disk(move |data_dir| data_dir.save_tracker(tracker)).await?)
     }
 
-    /// Remembers a share that was hashed; resolves once it is seeded.
-    pub(super) async fn adopt(&self, hashed: Hashed) -> Result<Manifest, RequestError> {
-        let Hashed { share, path } = hashed;
+    /// Remembers a share that was hashed; resolves once it is seeded. One that is there already goes on, with the
+    /// trackers that it has not.
+    pub(super) async fn adopt(self: &Arc<Self>, hashed: Hashed) -> Result<Manifest, RequestError> {
+        let Hashed { share, path, trackers } = hashed;
         let _change = self.changes.begin(share.content_id()).await;
         if path.parent() != Some(share.folder()) {
             return Err(RequestError::Elsewhere(share.status().path));
         }
         if let Some(Entry::Running { share, record }) = self.catalogue.find(share.content_id()) {
-            self.go_on(&share, record).await?;
+            self.go_on(&share, record.clone()).await?;
+            let manifest = known_manifest(&share).await?;
+            let Some(manifest) = with_new_trackers(&manifest, &trackers)? else {
+                return Ok(manifest);
+            };
+            let record = Record { paused: false, ..record };
+            let share = self.put_anew(Some(share), record, Source::Manifest(manifest)).await?;
             return known_manifest(&share).await;
         }
         let adopted = self.adopt_new(&share).await;
@@ -168,37 +178,30 @@ impl Shares {
         Ok(manifest)
     }
 
-    /// Begins a download. One of the same content in the same folder goes on, with the new options when there
-    /// are any; what is verified stays.
+    /// Begins a download. One of the same content in the same folder goes on, with the new trackers and options
+    /// when there are any; what is verified stays. One that failed with nothing verified moves to a new folder.
     pub(super) async fn download(
         self: &Arc<Self>,
-        wanted: Wanted,
+        mut wanted: Wanted,
     ) -> Result<ContentId, RequestError> {
-        let Wanted { mut source, folder, mut peers, overwrite } = wanted;
-        let content_id = source.content_id();
+        let content_id = wanted.source.content_id();
         let _change = self.changes.begin(content_id).await;
         let mut sequence = self.catalogue.next_sequence();
+        let mut before = None;
         if let Some(Entry::Running { share, record }) = self.catalogue.find(content_id) {
-            if share.folder() != folder {
-                return Err(RequestError::Elsewhere(share.status().path));
-            }
-            let same_options = peers.is_empty() && !overwrite;
-            if record.origin || same_options || share.status().complete {
+            if share.folder() != wanted.folder {
+                if !Wanted::may_move(&share, &record) {
+                    return Err(RequestError::Elsewhere(share.status().path));
+                }
+            } else if record.origin || share.status().complete || !wanted.adds_to(&share, &record) {
                 self.go_on(&share, record).await?;
                 return Ok(content_id);
             }
-            share.remove().await;
-            source = share.manifest().cloned().map_or(source, Source::Manifest);
-            peers.extend(
-                record
-                    .peers
-                    .iter()
-                    .filter(|peer| !peers.contains(peer))
-                    .copied()
-                    .collect::<Vec<_>>(),
-            );
+            wanted.join(&share, &record)?;
             sequence = record.sequence;
+            before = Some(share);
         }
+        let Wanted { source, folder, peers, overwrite } = wanted;
         let link = match &source {
             Source::Link(link) => Some(link.clone()),
             Source::Manifest(_) => None,
@@ -213,11 +216,25 @@ impl Shares {
             sequence,
             overwrite,
         };
+        self.put_anew(before, record, source).await?;
+        Ok(content_id)
+    }
+
+    /// Saves a share and starts it, in the place of the one `before`.
+    async fn put_anew(
+        self: &Arc<Self>,
+        before: Option<Share>,
+        record: Record,
+        source: Source,
+    ) -> Result<Share, RequestError> {
         let (saved, saved_source) = (record.clone(), source.clone());
         self.on_disk(move |data_dir| data_dir.save(&saved, &saved_source)).await?;
-        let entry = self.start(record, source).await?;
-        self.catalogue.put(entry);
-        Ok(content_id)
+        if let Some(before) = before {
+            before.remove().await;
+        }
+        let share = self.start(&record, source).await?;
+        self.catalogue.put(Entry::Running { share: share.clone(), record });
+        Ok(share)
     }
 
     /// Stops the traffic of a share until it is resumed, also after a restart.
@@ -244,7 +261,7 @@ impl Shares {
             None => Err(RequestError::Unknown(content_id)),
             Some(Entry::Failed { .. }) => {
                 let saved = self.on_disk(move |data_dir| data_dir.saved(content_id)).await?;
-                let entry = self.start(saved.record, saved.source).await?;
+                let entry = self.load(saved).await?;
                 self.catalogue.put(entry);
                 Ok(())
             }
@@ -274,11 +291,17 @@ impl Shares {
         self.node.shutdown().await;
     }
 
+    async fn load(self: &Arc<Self>, saved: Saved) -> Result<Entry, RequestError> {
+        let Saved { record, source } = saved;
+        let share = self.start(&record, source).await?;
+        Ok(Entry::Running { share, record })
+    }
+
     async fn start(
         self: &Arc<Self>,
-        record: Record,
+        record: &Record,
         source: Source,
-    ) -> Result<Entry, RequestError> {
+    ) -> Result<Share, RequestError> {
         let (paused, overwrite) = (record.paused, record.overwrite);
         let folder = record.folder.clone();
         let share = match source {
@@ -299,7 +322,7 @@ impl Shares {
                 share
             }
         };
-        Ok(Entry::Running { share, record })
+        Ok(share)
     }
 
     /// Resumes a share that does not run as it should, and leaves others alone.
@@ -342,6 +365,8 @@ impl Shares {
 pub(super) struct Hashed {
     share: Share,
     path: PathBuf,
+    /// Those asked for, or the daemon's own at the addresses that it has now.
+    trackers: Vec<String>,
 }
 
 /// The manifest of a share that began with one, once it is complete.
@@ -354,11 +379,13 @@ async fn known_manifest(share: &Share) -> Result<Manifest, RequestError> {
 async fn keep_manifest(shares: Weak<Shares>, share: Share) {
     let mut progress = share.progress();
     while share.manifest().is_none() && progress.next().await.is_some() {}
-    let (Some(manifest), Some(shares)) = (share.manifest().cloned(), shares.upgrade()) else {
+    let Some(shares) = shares.upgrade() else { return };
+    let _change = shares.changes.begin(share.content_id()).await;
+    // The share may have been started again meanwhile, with more trackers.
+    let Some(Entry::Running { share, .. }) = shares.catalogue.find(share.content_id()) else {
         return;
     };
-    let _change = shares.changes.begin(share.content_id()).await;
-    if shares.catalogue.find(share.content_id()).is_some() {
+    if let Some(manifest) = share.manifest().cloned() {
         let saved = shares.on_disk(move |data_dir| data_dir.save_manifest(&manifest)).await;
         if let Err(error) = saved {
             log::warn!("the manifest will have to be fetched again: {error}");

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::id::ContentId;
 use crate::manifest::{Link, Manifest};
-use crate::node::{ShareState, ShareStatus};
+use crate::node::{ShareState, ShareStatus, TrackerService, TrackerServiceConfig};
 use crate::runtime::{self, Runtime};
 use crate::store::create::{CreateOptions, create_manifest};
 
@@ -195,6 +195,31 @@ fn sharing_again_is_no_second_share() {
 }
 
 #[test]
+fn sharing_again_adds_trackers() {
+    block_on(async {
+        let world = World::new();
+        let path = world.file("a.txt");
+        let daemon = world.run().await;
+        let own = daemon.share(&path).await.trackers().to_vec();
+        daemon.client().await.pause(daemon.settled().await.content_id).await.unwrap();
+        let tracker = "127.0.0.1:9".to_owned();
+        let trackers = vec![tracker.clone()];
+        let request = ShareRequest { trackers, ..ShareRequest::default() };
+        let again = daemon.client().await.share(&path, &request, |_, _| {}).await.unwrap();
+        assert_eq!(again.trackers(), [&[tracker.clone()][..], &own].concat(), "new ones first");
+        let asks_it = |share: &ShareStatus| share.trackers.iter().any(|t| t.tracker == tracker);
+        let share = daemon.until(asks_it).await;
+        assert_eq!(share.state, ShareState::Seeding, "it goes on");
+        assert_eq!(daemon.share(&path).await.trackers(), again.trackers(), "none is lost");
+        daemon.stop().await;
+
+        let daemon = world.run().await;
+        daemon.until(asks_it).await;
+        daemon.stop().await;
+    });
+}
+
+#[test]
 fn a_paused_share_stays_paused_until_it_is_resumed() {
     block_on(async {
         let world = World::new();
@@ -303,6 +328,64 @@ fn a_second_download_goes_on_in_its_folder_and_nowhere_else() {
         let refused = client.download_link(&link(7), world.folder.path(), &request).await;
         assert!(message(refused.unwrap_err()).contains("already at"));
         assert_eq!(client.status(None).await.unwrap().shares.len(), 1);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_newer_manifest_brings_its_trackers_to_a_download() {
+    block_on(async {
+        let (giving, taking) = (World::new(), World::new());
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let config = TrackerServiceConfig { listen, ..TrackerServiceConfig::default() };
+        let tracker = TrackerService::start(Arc::clone(&giving.runtime), config).unwrap();
+        let giver = giving.run().await;
+        let trackers = vec![tracker.local_address().to_string()];
+        let request = ShareRequest { trackers, ..ShareRequest::default() };
+        let path = giving.file("a.txt");
+        let live = giver.client().await.share(&path, &request, |_, _| {}).await.unwrap();
+        let dead = live.with_trackers(vec!["127.0.0.1:9".to_owned()]).unwrap();
+
+        let taker = taking.run().await;
+        let mut client = taker.client().await;
+        let request = DownloadRequest::default();
+        client.download(&dead, &taking.content(), &request).await.unwrap();
+        client.download(&live, &taking.content(), &request).await.unwrap();
+        let share = taker.complete_or_failed().await;
+        assert!(share.complete, "{}", share.reason);
+        taker.stop().await;
+
+        let taker = taking.run().await;
+        let share = taker.until(|share| share.trackers.len() == 2).await;
+        let names: Vec<_> = share.trackers.iter().map(|tracker| &*tracker.tracker).collect();
+        assert_eq!(names, [&*live.trackers()[0], "127.0.0.1:9"], "they are saved");
+        taker.stop().await;
+        giver.stop().await;
+    });
+}
+
+#[test]
+fn a_download_that_failed_at_once_may_go_elsewhere() {
+    block_on(async {
+        let world = World::new();
+        let path = world.file("a.txt");
+        let manifest = create_manifest(&path, &CreateOptions::default(), &|_, _| {}).unwrap();
+        fs::write(&path, "somebody's work").unwrap();
+        let daemon = world.run().await;
+        let mut client = daemon.client().await;
+        let request = DownloadRequest::default();
+        client.download(&manifest, &world.content(), &request).await.unwrap();
+        let failed = daemon.complete_or_failed().await;
+        assert!(failed.reason.contains("--overwrite"), "{}", failed.reason);
+        assert_eq!(failed.verified, 0);
+
+        let elsewhere = world.folder.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        client.download(&manifest, &elsewhere, &request).await.unwrap();
+        let share = daemon.until(|share| share.state == ShareState::Downloading).await;
+        assert_eq!(share.path, elsewhere.join("a.txt"));
+        let refused = client.download(&manifest, &world.content(), &request).await;
+        assert!(message(refused.unwrap_err()).contains("already at"));
         daemon.stop().await;
     });
 }

@@ -199,7 +199,7 @@ impl Node {
     }
 
     /// The trackers asked for, or else the embedded one at this machine's addresses.
-    fn trackers(&self, wanted: &[String]) -> Vec<String> {
+    pub(crate) fn trackers(&self, wanted: &[String]) -> Vec<String> {
         match self.tracker_address() {
             Some(bound) if wanted.is_empty() => {
                 reachable_addresses(bound).iter().map(SocketAddr::to_string).collect()

@@ -71,7 +71,9 @@ impl ShareTask {
         let Ok(manifest) = self.manifest().await else { return Ok(Stopped) };
         self.enter(ShareState::Checking);
         let Ok(opened) = self.open(&manifest).await else { return Ok(Stopped) };
-        let (store, held) = opened?;
+        // What was counted while it was checked is no part of the content.
+        let (store, held) =
+            opened.inspect_err(|_| self.share.update(|status| status.verified = 0))?;
         self.share.update(|status| status.path = store.path());
         if self.open.origin && !held.is_full() {
             return Err(ShareError::Changed(self.share.status().path));

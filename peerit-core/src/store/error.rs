@@ -52,7 +52,7 @@ pub enum StoreError {
         kind: &'static str,
     },
     /// A file is in the way that is not part of this content.
-    #[error("{}: exists and differs from this content{}; overwriting was not asked for", path.display(), and_more(*.more))]
+    #[error("{}: exists and differs from this content{}; overwriting was not asked for (`--overwrite`)", path.display(), and_more(*.more))]
     Exists {
         /// The first such file.
         path: PathBuf,

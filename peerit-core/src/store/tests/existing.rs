@@ -54,7 +54,7 @@ fn files_that_differ_are_not_touched() {
         Err(error @ StoreError::Exists { .. }) => {
             let expected = format!(
                 "{}: exists and differs from this content, and 2 more files; overwriting was not \
-                 asked for",
+                 asked for (`--overwrite`)",
                 fixture.path("name/b").display()
             );
             assert_eq!(error.to_string(), expected);
