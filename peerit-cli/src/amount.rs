@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use peerit_core::layout::Layout;
+
 /// A text that is no amount.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AmountError {
     #[error("a size is a number, alone or with K, M or G (KiB, MiB, GiB mean the same)")]
     Size,
+    #[error("a chunk length is a power of two from 64K to 16M")]
+    ChunkLength,
     #[error("a duration is a number with s, m, h or d, as in 30s or 10m")]
     Duration,
     #[error("too large")]
@@ -26,9 +30,12 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, AmountError> {
     number.checked_mul(factor).ok_or(AmountError::TooLarge)
 }
 
-/// `256K`: the length of a chunk in bytes. Whether it may be one is the manifest's business.
+/// `256K`: the length of a chunk in bytes.
 pub(crate) fn parse_chunk_length(text: &str) -> Result<u32, AmountError> {
-    u32::try_from(parse_size(text)?).map_err(|_| AmountError::TooLarge)
+    let length = u32::try_from(parse_size(text)?).map_err(|_| AmountError::ChunkLength)?;
+    // Whether there are too many chunks can be said once the content is known.
+    Layout::new(0, length).map_err(|_| AmountError::ChunkLength)?;
+    Ok(length)
 }
 
 /// `30s`, `10m`, `2h`, `1d`.
@@ -72,6 +79,11 @@ pub(crate) fn rate(bytes_per_second: u64) -> String {
     format!("{}/s", size(bytes_per_second))
 }
 
+/// `1 seed`, `2 seeds`.
+pub(crate) fn counted(count: u32, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// `0:05`, `1:02:03`.
 pub(crate) fn clock(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -112,7 +124,7 @@ mod tests {
             assert_eq!(parse_size(wrong), Err(AmountError::Size), "{wrong}");
         }
         assert_eq!(parse_size("18446744073709551615K"), Err(AmountError::TooLarge));
-        assert_eq!(parse_chunk_length("4G"), Err(AmountError::TooLarge));
+        assert_eq!(parse_chunk_length("4G"), Err(AmountError::ChunkLength));
     }
 
     #[test]

@@ -57,9 +57,9 @@ pub(crate) struct Create {
     /// Chunk length, a power of two from 64K to 16M [default: by the content's size]
     #[structopt(long, value_name = "SIZE", parse(try_from_str = parse_chunk_length))]
     pub(crate) chunk_size: Option<u32>,
-    /// What chunks are verified with: blake3 or sha1
-    #[structopt(long, value_name = "HASH", default_value = "blake3")]
-    pub(crate) hash: HashAlgorithm,
+    /// What chunks are verified with: blake3 or sha1 [default: blake3]
+    #[structopt(long, value_name = "HASH")]
+    pub(crate) hash: Option<HashAlgorithm>,
     /// Replaces a .p2p file that describes other content
     #[structopt(long)]
     pub(crate) force: bool,
@@ -233,7 +233,7 @@ mod tests {
         let Ok(Command::Create(create)) = parse_words(line) else { panic!("no create") };
         assert_eq!(create.trackers, ["a:1", "b:2"]);
         assert_eq!(create.chunk_size, Some(1 << 20));
-        assert_eq!(create.hash, HashAlgorithm::Sha1);
+        assert_eq!(create.hash, Some(HashAlgorithm::Sha1));
         let line = "download x.p2p -d there --peer [::1]:5 --no-daemon --seed-for 10m";
         let Ok(Command::Download(download)) = parse_words(line) else { panic!("no download") };
         assert_eq!(download.peers, ["[::1]:5"]);
@@ -249,11 +249,16 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_named() {
-        assert!(complaint("fetch").contains("fetch"));
-        assert!(complaint("create").contains("PATH"));
+        for unknown in ["fetch", "creat"] {
+            let text = complaint(unknown);
+            assert!(text.contains(unknown) && text.contains("--help"), "{text}");
+        }
+        let text = complaint("share");
+        assert!(text.contains("PATH") && !text.contains("--hash"), "{text}");
         assert!(complaint("create x --tracker host").contains("HOST:PORT"));
         assert!(complaint("create x --tracker host:0").contains("HOST:PORT"));
         assert!(complaint("create x --chunk-size big").contains("a size is"));
+        assert!(complaint("create x --chunk-size 100").contains("64K to 16M"));
         assert!(complaint("create x --hash md5").contains("blake3"));
         assert!(complaint("daemon --listen here").contains("--listen"));
         assert!(complaint("").contains("USAGE"));

@@ -103,8 +103,9 @@ fn write_whole(path: &Path, content: &[u8]) -> Result<(), CliError> {
         .prefix(".peerit")
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)
-        .map_err(CliError::io(path))?;
-    file.write_all(content).map_err(CliError::io(path))?;
+        // Its own text ends with a name that is nobody's business.
+        .map_err(|error| CliError::io(path)(error.kind().into()))?;
+    file.as_file_mut().write_all(content).map_err(CliError::io(path))?;
     file.as_file().sync_all().map_err(CliError::io(path))?;
     file.persist(path).map_err(|error| CliError::io(path)(error.error))?;
     Ok(())

@@ -196,6 +196,9 @@ fn verify_fails_when_content_differs() {
     assert_eq!(json["chunk_count"], 1);
     assert!(!json["bad_files"].as_array().unwrap().is_empty());
     assert!(verified.err.contains("peerit download"));
+    let missing = world.run("verify a.txt.p2p gone");
+    assert!(missing.code == 2 && missing.err.contains("No such file"), "{missing:?}");
+    assert!(missing.out.is_empty(), "{missing:?}");
 }
 
 #[test]
@@ -320,6 +323,52 @@ fn content_that_is_there_is_verified_and_used() {
     let last = world.run("download a.txt.p2p --json").json();
     assert_eq!(last["complete"], true);
     daemon.stop();
+}
+
+#[test]
+fn a_paused_download_says_that_it_goes_on() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.file("a.txt", b"content");
+    assert!(!world.run("share a.txt").err.contains("paused"));
+    world.run("pause a.txt");
+    let downloaded = world.run("download a.txt.p2p");
+    assert!(downloaded.err.contains("it was paused: now it goes on"), "{downloaded:?}");
+    daemon.stop();
+}
+
+#[test]
+fn what_came_before_is_no_part_of_a_download() {
+    let (giving, taking) = (World::new(), World::new());
+    let (giver, taker) = (giving.daemon(), taking.daemon());
+    giving.file("a.txt", b"content");
+    giving.run("share a.txt --tracker 127.0.0.1:9");
+    let port = {
+        let runtime = runtime().unwrap();
+        let data_dir = giving.folder.path().join("data");
+        let mut client = block_on(DaemonClient::connect(&data_dir, &runtime)).unwrap();
+        block_on(client.status(None)).unwrap().listen_port
+    };
+    fs::copy(giving.path("a.txt.p2p"), taking.path("a.txt.p2p")).unwrap();
+    let line = format!("download a.txt.p2p --peer 127.0.0.1:{port}");
+    let first = taking.run(&line);
+    assert!(first.out.contains("verified, in "), "{first:?}");
+    let again = taking.run(&line);
+    assert!(again.out.contains("was there already"), "{again:?}");
+    giver.stop();
+    taker.stop();
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_named_as_the_user_did() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    let refused = world.run("create a.txt -o gone/a.p2p");
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.err.contains("gone/a.p2p: ") && !refused.err.contains(".peerit"),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -50,7 +50,7 @@ async fn to_the_end(
     let started = Instant::now();
     let statuses = Box::pin(share.progress().map(Ok));
     let status = follow::to_the_end(env, statuses, interrupts, args.json, AFTER_INTERRUPT).await?;
-    finish(env, &status, started.elapsed(), args.json)?;
+    finish(env, &status, status.downloaded, started.elapsed(), args.json)?;
     match args.seed_for {
         Some(duration) => seed(share, duration, interrupts, env).await,
         None => Ok(()),

@@ -14,12 +14,13 @@ use crate::{hashing, json, p2p};
 
 pub(crate) fn run(args: &Create, env: &mut Env) -> Result<(), CliError> {
     let path = p2p::content_path(env, &args.path)?;
-    if args.hash == HashAlgorithm::Sha1 {
+    let hash_algorithm = args.hash.unwrap_or_default();
+    if hash_algorithm == HashAlgorithm::Sha1 {
         p2p::warn_of_sha1(env);
     }
     let options = CreateOptions {
         chunk_length: args.chunk_size,
-        hash_algorithm: args.hash,
+        hash_algorithm,
         trackers: args.trackers.clone(),
         created_unix_s: now_unix_s(),
         ..CreateOptions::default()

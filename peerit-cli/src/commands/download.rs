@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_lite::StreamExt;
 use peerit_core::daemon::{ClientError, DaemonClient, DownloadRequest};
 use peerit_core::id::ContentId;
-use peerit_core::node::ShareStatus;
+use peerit_core::node::{ShareState, ShareStatus};
 
 use super::alone;
 use crate::amount::{clock, mean_rate, rate, size};
@@ -39,35 +39,52 @@ pub(crate) async fn run(args: &Download, env: &mut Env) -> Result<(), CliError> 
     }
     let id = source.content_id();
     let mut client = daemon::connect(env).await?;
+    let before = match client.status(Some(id)).await {
+        Ok(mut status) => status.shares.pop(),
+        // It is no share yet.
+        Err(ClientError::Refused { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
     let request = DownloadRequest { peers: args.peers.clone(), overwrite: args.overwrite };
     match &source {
         Source::Manifest(manifest) => client.download(manifest, &folder, &request).await?,
         Source::Link(link) => client.download_link(link, &folder, &request).await?,
     };
+    if before.as_ref().is_some_and(|share| share.state == ShareState::Paused) && !args.json {
+        env.note("it was paused: now it goes on");
+    }
     let interrupts = env.interrupts.listen()?;
     let started = Instant::now();
     let after_interrupt =
         ": the daemon goes on in the background, see `peerit status` and `peerit pause`";
     let statuses = watch(client, id);
     let status = follow::to_the_end(env, statuses, &interrupts, args.json, after_interrupt).await?;
-    finish(env, &status, started.elapsed(), args.json)?;
+    let received = match before {
+        // One that had to be started again counts from 0 again.
+        Some(before) if before.downloaded <= status.downloaded => {
+            status.downloaded - before.downloaded
+        }
+        _ => status.downloaded,
+    };
+    finish(env, &status, received, started.elapsed(), args.json)?;
     if !args.json {
         env.note("the daemon goes on seeding it: see `peerit status`");
     }
     Ok(())
 }
 
-/// Tells that every chunk is verified.
+/// Tells that every chunk is verified, for which `received` bytes have come.
 pub(crate) fn finish(
     env: &mut Env,
     status: &ShareStatus,
+    received: u64,
     took: Duration,
     json: bool,
 ) -> Result<(), CliError> {
     if json {
         return json::print(env, &json::Share::of(status), true);
     }
-    let traffic = match status.downloaded {
+    let traffic = match received {
         0 => "was there already".to_owned(),
         bytes => format!("in {} ({})", clock(took), rate(mean_rate(bytes, took))),
     };

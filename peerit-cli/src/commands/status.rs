@@ -6,8 +6,9 @@ use futures_lite::StreamExt;
 use peerit_core::daemon::DaemonStatus;
 use peerit_core::id::ContentId;
 use peerit_core::node::{PeerStatus, ShareStatus};
+use peerit_core::swarm::Path;
 
-use crate::amount::{percent, rate, size};
+use crate::amount::{counted, percent, rate, size};
 use crate::args::Status;
 use crate::env::Env;
 use crate::error::CliError;
@@ -59,7 +60,7 @@ fn print(
 }
 
 /// One line for each share, and for a single one its peers and trackers.
-pub(crate) fn lines(status: &DaemonStatus, detailed: bool) -> Vec<String> {
+fn lines(status: &DaemonStatus, detailed: bool) -> Vec<String> {
     if status.shares.is_empty() {
         return vec![
             "no shares: begin with `peerit share PATH` or `peerit download FILE.p2p`".to_owned(),
@@ -104,7 +105,11 @@ fn share_line(share: &ShareStatus) -> String {
 
 fn peer_line(peer: &PeerStatus) -> String {
     let id: String = peer.peer_id.to_string().chars().take(12).collect();
-    let (address, path) = (peer.address, json::path(peer.path));
+    let path = json::path(peer.path);
+    let address = match peer.path {
+        Path::Relayed => format!("via {}", peer.address),
+        _ => peer.address.to_string(),
+    };
     let carrier = peer.carrier.map_or("", json::carrier);
     if let Some(banned) = &peer.banned {
         return format!("  peer {id}  {address}  banned: {banned}");
@@ -131,10 +136,38 @@ fn tracker_lines(share: &ShareStatus) -> impl Iterator<Item = String> + '_ {
         let name = &tracker.tracker;
         match (tracker.problem.as_str(), tracker.reachable) {
             ("", true) => {
-                format!("  tracker {name}  {} seeds, {} leeches", tracker.seeds, tracker.leeches)
+                let seeds = counted(tracker.seeds, "seed", "seeds");
+                let leeches = counted(tracker.leeches, "leech", "leeches");
+                format!("  tracker {name}  {seeds}, {leeches}")
             }
             ("", false) => format!("  tracker {name}  no answer yet"),
             (problem, _) => format!("  tracker {name}  {}", shorten(problem, usize::MAX)),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use peerit_core::id::PeerId;
+    use peerit_core::tracker::TrackerStatus;
+
+    use super::*;
+    use crate::tests::status;
+
+    #[test]
+    fn status_counts_and_names_relays() {
+        let mut share = status();
+        share.peers[0].path = Path::Relayed;
+        share.trackers = vec![TrackerStatus {
+            tracker: "host:1".to_owned(),
+            reachable: true,
+            problem: String::new(),
+            seeds: 1,
+            leeches: 2,
+        }];
+        let status = DaemonStatus { shares: vec![share], listen_port: 1, peer_id: PeerId([1; 32]) };
+        let text = lines(&status, true).join("\n");
+        assert!(text.contains("  via 192.0.2.1:7  relayed"), "{text}");
+        assert!(text.contains("1 seed, 2 leeches"), "{text}");
+    }
 }

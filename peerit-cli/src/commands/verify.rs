@@ -16,8 +16,11 @@ const NAMED_MAX: usize = 20;
 
 pub(crate) fn run(args: &Verify, env: &mut Env) -> Result<(), CliError> {
     let manifest = p2p::read(env, &args.file)?;
+    let named = env.dir.join(&args.path);
+    // What is not there is a slip of the user, not content that lacks everything.
+    std::fs::metadata(&named).map_err(CliError::io(&named))?;
     // Components leave out what says nothing, such as a dot.
-    let path = content(&manifest, env.dir.join(&args.path).components().collect());
+    let path = content(&manifest, named.components().collect());
     let total = manifest.layout().length();
     let report = hashing::run(env, manifest.name(), "verifying", |count| {
         verify(&manifest, &path, &|done| count.tell(done, total))
