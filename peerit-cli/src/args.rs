@@ -198,7 +198,17 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Command, Stop> {
     let program = OsString::from("peerit");
     Command::from_iter_safe(std::iter::once(&program).chain(args)).map_err(|error| Stop {
         is_asked_for: matches!(error.kind, ErrorKind::HelpDisplayed | ErrorKind::VersionDisplayed),
-        text: error.message,
+        text: match args.first().and_then(|first| first.to_str()) {
+            // The library takes it for an argument too many.
+            Some(first)
+                if error.kind == ErrorKind::UnknownArgument
+                    && !first.starts_with('-')
+                    && error.info.as_deref().is_some_and(|info| info == [first]) =>
+            {
+                format!("error: there is no command {first}: `peerit --help` lists them")
+            }
+            _ => error.message,
+        },
     })
 }
 
@@ -251,8 +261,10 @@ mod tests {
     fn wrong_usage_is_named() {
         for unknown in ["fetch", "creat"] {
             let text = complaint(unknown);
-            assert!(text.contains(unknown) && text.contains("--help"), "{text}");
+            let expected = format!("no command {unknown}: `peerit --help`");
+            assert!(text.contains(&expected), "{text}");
         }
+        assert!(complaint("share x y").contains("'y'"));
         let text = complaint("share");
         assert!(text.contains("PATH") && !text.contains("--hash"), "{text}");
         assert!(complaint("create x --tracker host").contains("HOST:PORT"));

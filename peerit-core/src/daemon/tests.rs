@@ -62,6 +62,17 @@ impl World {
         addresses.unwrap().tracker
     }
 
+    fn saved_manifest(&self, id: ContentId) -> Manifest {
+        let path = self.data_dir().join("shares").join(id.to_string()).join("manifest.p2p");
+        Manifest::parse(&fs::read(path).unwrap()).unwrap()
+    }
+
+    fn run_tracker(&self) -> TrackerService {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let config = TrackerServiceConfig { listen, ..TrackerServiceConfig::default() };
+        TrackerService::start(Arc::clone(&self.runtime), config).unwrap()
+    }
+
     async fn start(&self) -> Result<Daemon, DaemonError> {
         Daemon::start(DaemonConfig {
             data_dir: self.data_dir(),
@@ -202,20 +213,15 @@ fn sharing_again_adds_trackers() {
         let daemon = world.run().await;
         let own = daemon.share(&path).await.trackers().to_vec();
         daemon.client().await.pause(daemon.settled().await.content_id).await.unwrap();
-        let tracker = "127.0.0.1:9".to_owned();
-        let trackers = vec![tracker.clone()];
-        let request = ShareRequest { trackers, ..ShareRequest::default() };
+        let tracker = world.run_tracker();
+        let trackers = vec![tracker.local_address().to_string()];
+        let request = ShareRequest { trackers: trackers.clone(), ..ShareRequest::default() };
         let again = daemon.client().await.share(&path, &request, |_, _| {}).await.unwrap();
-        assert_eq!(again.trackers(), [&[tracker.clone()][..], &own].concat(), "new ones first");
-        let asks_it = |share: &ShareStatus| share.trackers.iter().any(|t| t.tracker == tracker);
-        let share = daemon.until(asks_it).await;
-        assert_eq!(share.state, ShareState::Seeding, "it goes on");
+        assert_eq!(again.trackers(), [trackers, own].concat(), "new ones first");
+        assert_eq!(daemon.settled().await.state, ShareState::Seeding, "it goes on");
         assert_eq!(daemon.share(&path).await.trackers(), again.trackers(), "none is lost");
         daemon.stop().await;
-
-        let daemon = world.run().await;
-        daemon.until(asks_it).await;
-        daemon.stop().await;
+        assert_eq!(world.saved_manifest(again.content_id()).trackers(), again.trackers());
     });
 }
 
@@ -336,30 +342,26 @@ fn a_second_download_goes_on_in_its_folder_and_nowhere_else() {
 fn a_newer_manifest_brings_its_trackers_to_a_download() {
     block_on(async {
         let (giving, taking) = (World::new(), World::new());
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = TrackerServiceConfig { listen, ..TrackerServiceConfig::default() };
-        let tracker = TrackerService::start(Arc::clone(&giving.runtime), config).unwrap();
+        let (tracker, knows_nobody) = (giving.run_tracker(), taking.run_tracker());
+        let knows_nobody = knows_nobody.local_address().to_string();
         let giver = giving.run().await;
         let trackers = vec![tracker.local_address().to_string()];
         let request = ShareRequest { trackers, ..ShareRequest::default() };
         let path = giving.file("a.txt");
         let live = giver.client().await.share(&path, &request, |_, _| {}).await.unwrap();
-        let dead = live.with_trackers(vec!["127.0.0.1:9".to_owned()]).unwrap();
+        let lonely = live.with_trackers(vec![knows_nobody.clone()]).unwrap();
 
         let taker = taking.run().await;
         let mut client = taker.client().await;
         let request = DownloadRequest::default();
-        client.download(&dead, &taking.content(), &request).await.unwrap();
+        client.download(&lonely, &taking.content(), &request).await.unwrap();
         client.download(&live, &taking.content(), &request).await.unwrap();
         let share = taker.complete_or_failed().await;
         assert!(share.complete, "{}", share.reason);
         taker.stop().await;
 
-        let taker = taking.run().await;
-        let share = taker.until(|share| share.trackers.len() == 2).await;
-        let names: Vec<_> = share.trackers.iter().map(|tracker| &*tracker.tracker).collect();
-        assert_eq!(names, [&*live.trackers()[0], "127.0.0.1:9"], "they are saved");
-        taker.stop().await;
+        let saved = taking.saved_manifest(live.content_id());
+        assert_eq!(saved.trackers(), [&*live.trackers()[0], &knows_nobody], "new ones first");
         giver.stop().await;
     });
 }
