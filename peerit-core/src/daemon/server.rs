@@ -18,9 +18,8 @@ use super::office::Office;
 use super::requests::Client;
 use super::shares::Shares;
 use super::{atomic, ipc, socket};
-use crate::node::{Node, NodeError};
+use crate::node::{Node, NodeBuilder, NodeError};
 use crate::runtime::{BoxStream, Runtime, UnixListener, blocking};
-use crate::transport::Identity;
 
 /// Wait after the system refused to accept a connection (most often for want of file descriptors).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -32,6 +31,9 @@ pub struct DaemonConfig {
     /// Where peers dial (TCP and UDP). Default: where the last run listened, at first any free port
     /// on all interfaces.
     pub listen: Option<SocketAddr>,
+    /// Whether the router of this machine's network is asked to map the port on which peers dial, see
+    /// [`NodeBuilder::port_mapping`](crate::node::NodeBuilder::port_mapping). Default: as in the last run, at first yes.
+    pub port_mapping: Option<bool>,
     /// What runs its tasks.
     pub runtime: Arc<dyn Runtime>,
 }
@@ -63,7 +65,7 @@ impl Daemon {
     /// # Errors
     /// When another daemon has the data folder, it cannot be written, or no port can be listened on.
     pub async fn start(config: DaemonConfig) -> Result<Self, DaemonError> {
-        let DaemonConfig { data_dir, listen, runtime } = config;
+        let DaemonConfig { data_dir, listen, port_mapping, runtime } = config;
         let opened = blocking(&*runtime, move || -> Result<_, DaemonError> {
             let data_dir = DataDir::open(&data_dir)?;
             // Nothing else may be done in vain.
@@ -73,8 +75,22 @@ impl Daemon {
         });
         let (data_dir, identity, last) = opened.await?;
         let data_dir = Arc::new(data_dir);
-        let node = start_node(&runtime, &identity, &data_dir.stamps(), listen, last).await?;
-        save_addresses(&runtime, &data_dir, &node, listen, last).await?;
+        let port_mapping = port_mapping.or(last.map(|last| last.port_mapping)).unwrap_or(true);
+        let start = || {
+            let builder = Node::builder().runtime(Arc::clone(&runtime)).identity(identity.clone());
+            builder.stamps(data_dir.stamps()).port_mapping(port_mapping)
+        };
+        let node = start_node(start, listen, last).await?;
+        let ip = listen.or(last.map(|last| last.listen)).map(|at| at.ip());
+        let addresses = Addresses {
+            listen: (ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), node.listen_port()).into(),
+            tracker: node.tracker_address(),
+            port_mapping,
+        };
+        if Some(addresses) != last {
+            let data_dir = Arc::clone(&data_dir);
+            blocking(&*runtime, move || data_dir.save_addresses(addresses)).await?;
+        }
         let shares = Shares::new(node, Arc::clone(&data_dir), Arc::clone(&runtime));
         shares.load_all().await?;
         let listener = socket::open(data_dir.path())?;
@@ -162,19 +178,13 @@ impl Daemon {
 /// Listens where the user says, or else where the last run did, so that the addresses in `.p2p` files stay
 /// valid, or else anywhere.
 async fn start_node(
-    runtime: &Arc<dyn Runtime>,
-    identity: &Identity,
-    stamps: &Path,
+    builder: impl Fn() -> NodeBuilder,
     listen: Option<SocketAddr>,
     last: Option<Addresses>,
 ) -> Result<Node, NodeError> {
     let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let start = |listen, tracker| {
-        let builder = Node::builder()
-            .runtime(Arc::clone(runtime))
-            .identity(identity.clone())
-            .stamps(stamps)
-            .listen(listen);
+        let builder = builder().listen(listen);
         match tracker {
             Some(tracker) => builder.embedded_tracker(tracker).start(),
             None => builder.start(),
@@ -190,22 +200,4 @@ async fn start_node(
         }
     }
     start(listen.unwrap_or(anywhere), last_tracker.map(|_| anywhere)).await
-}
-
-async fn save_addresses(
-    runtime: &Arc<dyn Runtime>,
-    data_dir: &Arc<DataDir>,
-    node: &Node,
-    listen: Option<SocketAddr>,
-    last: Option<Addresses>,
-) -> Result<(), DaemonError> {
-    let ip =
-        listen.or(last.map(|last| last.listen)).map_or(Ipv4Addr::UNSPECIFIED.into(), |at| at.ip());
-    let listen = SocketAddr::new(ip, node.listen_port());
-    let addresses = Addresses { listen, tracker: node.tracker_address() };
-    if Some(addresses) == last {
-        return Ok(());
-    }
-    let data_dir = Arc::clone(data_dir);
-    blocking(&**runtime, move || data_dir.save_addresses(addresses)).await
 }

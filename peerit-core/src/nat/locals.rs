@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::candidate::{Candidate, CandidateKind, Transport};
 use super::report::Mapping;
 use super::signal::CANDIDATES_MAX;
+use crate::swarm::Path;
 
 /// Most candidates that a driver may tell of; a machine with more interfaces has enough of them.
 const TOLD_MAX: usize = 64;
@@ -140,6 +141,20 @@ impl Locals {
     /// Whether trackers see this node on the machine itself.
     pub(super) fn is_on_loopback(&self) -> bool {
         self.observed.iter().any(|(_, address)| address.ip().is_loopback())
+    }
+
+    /// How a peer has come that has connected to us from there: through a port that a router maps, where it is outside
+    /// and we have no public address ourselves; else straight.
+    pub(super) fn path_from(&self, from: SocketAddr, transport: Transport) -> Path {
+        let is_local = Candidate::new(CandidateKind::Host, transport, from).is_private();
+        let of_family = |one: &&Candidate| {
+            one.transport == transport
+                && one.address.is_ipv4() == from.ip().to_canonical().is_ipv4()
+        };
+        let mut own = self.told.iter().filter(of_family);
+        let is_public = |one: &Candidate| one.kind == CandidateKind::Host && !one.is_private();
+        let is_mapped = own.clone().any(|one| one.kind == CandidateKind::Mapped);
+        if is_mapped && !is_local && !own.any(is_public) { Path::Mapped } else { Path::Direct }
     }
 
     /// Whether an address is one of our own sockets.
