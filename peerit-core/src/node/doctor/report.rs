@@ -224,7 +224,7 @@ impl Report {
             Mapping::NoNat => advice.push(Advice::LetPeersIn),
             Mapping::Unknown if self.udp == Some(true) => advice.push(Advice::NameAnother),
             mapping if mapping.is_dependent() && !maps_ports => {
-                advice.push(Advice::AvoidDependence)
+                advice.push(Advice::AvoidDependence);
             }
             _ => {}
         }
