@@ -17,7 +17,7 @@ impl Swarm {
                 }
                 scheduler::Action::Cancel { peer, block } => self.send(peer, Frame::Cancel(block)),
                 scheduler::Action::Interest { peer, interested } => {
-                    self.interest(peer, interested);
+                    self.note_interest(peer, interested);
                 }
                 scheduler::Action::ChunkComplete { chunk, blocks, sources } => {
                     let sources = sources.into_iter().map(|key| self.peers.source(key)).collect();
@@ -31,13 +31,6 @@ impl Swarm {
                     }
                 }
             }
-        }
-    }
-
-    fn interest(&mut self, key: PeerKey, interested: bool) {
-        if let Some(peer) = self.peers.get_mut(key) {
-            peer.interesting = interested;
-            self.send(key, Frame::Interest(interested));
         }
     }
 

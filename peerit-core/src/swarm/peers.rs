@@ -68,6 +68,8 @@ pub(super) struct Peer {
     pub(super) choking_us: bool,
     /// Whether it has what we want.
     pub(super) interesting: bool,
+    /// What of that it was told.
+    pub(super) told_interest: bool,
     pub(super) interested_in_us: bool,
     /// Whether it let our last request run into its deadline.
     pub(super) snubbed: bool,
@@ -114,6 +116,7 @@ impl Peer {
             listens: None,
             choking_us: true,
             interesting: false,
+            told_interest: false,
             interested_in_us: false,
             snubbed: false,
             slot: None,

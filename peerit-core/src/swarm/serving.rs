@@ -71,6 +71,7 @@ impl Swarm {
             self.note_block_time(now - since);
         }
         self.serve();
+        self.tell_news_to_served();
         if self.uplink_is_idle() {
             self.offer = true;
             self.fill_slots |= self.somebody_waits;

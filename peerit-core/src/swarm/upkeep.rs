@@ -6,7 +6,6 @@ use super::peers::{Peer, Stage};
 use super::{DisconnectReason, Swarm};
 use crate::id::PeerKey;
 use crate::time::Timestamp;
-use crate::wire::Frame;
 
 /// After so much silence of ours we say something, so that the peer and all NATs between know that
 /// we are here.
@@ -65,8 +64,7 @@ impl Swarm {
             self.disconnect(key, DisconnectReason::Useless);
         } else if trades && peer.spoke_at + KEEP_ALIVE <= now {
             // Says nothing new, and is the shortest frame there is.
-            let interest = Frame::Interest(peer.interesting);
-            self.send(key, interest);
+            self.tell_interest(key);
         }
     }
 

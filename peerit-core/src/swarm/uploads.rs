@@ -89,6 +89,11 @@ impl Uploads {
         self.waiting.front().map(|request| request.since + PATIENCE)
     }
 
+    /// How many requests are not answered yet.
+    pub(super) fn count(&self) -> usize {
+        self.waiting.len() + self.sending.len()
+    }
+
     /// Whether it waits for nothing.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.sending.is_empty()

@@ -10,6 +10,7 @@ mod rules;
 mod serving;
 mod super_seeding;
 mod swarming;
+mod telling;
 
 use bytes::Bytes;
 

@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::alone::*;
+use crate::layout::{BLOCK_LENGTH_MAX, Block};
 
 /// How long a new slot is kept for who does not ask.
 const SLOT_NEW_MS: u64 = 250;
@@ -179,4 +180,48 @@ fn every_peer_hears_of_a_stored_chunk_and_completion_is_told_once() {
     }
     assert_eq!(actions.iter().filter(|&action| *action == Action::Completed).count(), 1);
     assert_eq!(alone.on(stored), []);
+}
+
+/// Five peers with a slot each; a block takes a second, so that the fifth waits for five. When a sixth one
+/// comes, slots are given anew.
+#[test]
+fn a_slow_uplink_has_fewer_slots() {
+    let mut have = Bitfield::full(CHUNKS);
+    have.remove(ChunkIndex(CHUNKS - 1));
+    let mut alone = Alone::new(have);
+    let whole = Block { length: BLOCK_LENGTH_MAX, ..block(0) };
+    let mut slots = std::collections::BTreeSet::new();
+    let mut todo = Vec::new();
+    let mut note = |actions: &[Action]| {
+        for number in 1..=6 {
+            for choked in chokes(number, actions) {
+                if choked {
+                    slots.remove(&number)
+                } else {
+                    slots.insert(number)
+                };
+            }
+        }
+        slots.len()
+    };
+    for number in 1..=5 {
+        todo.extend(alone.join_interested(number));
+        todo.extend(alone.frame(number, Frame::Request(whole)));
+    }
+    assert_eq!(note(&todo), 5);
+    for second in 0..20 {
+        if second == 3 {
+            todo.extend(alone.join_interested(6));
+        }
+        let sending = |action: &Action| match *action {
+            Action::SendBlock { peer, block } => Some(Event::BlockSent { peer, block }),
+            _ => None,
+        };
+        let sent: Vec<_> = todo.iter().filter_map(sending).collect();
+        todo = alone.wait(1);
+        sent.into_iter().for_each(|event| todo.extend(alone.on(event)));
+        (1..=5).for_each(|number| todo.extend(alone.frame(number, Frame::Request(whole))));
+        note(&todo);
+    }
+    assert_eq!(note(&[]), 2);
 }
