@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use futures_util::lock::Mutex;
@@ -23,6 +24,11 @@ use crate::runtime::{BoxStream, Runtime, UnixListener, blocking};
 
 /// Wait after the system refused to accept a connection (most often for want of file descriptors).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// How long a folder is waited for that another daemon has: a process ends within milliseconds.
+const HANDOVER: Duration = Duration::from_millis(500);
+/// Time between two looks at it.
+const HANDOVER_LOOK: Duration = Duration::from_millis(10);
 
 /// How a daemon is started.
 pub struct DaemonConfig {
@@ -67,7 +73,7 @@ impl Daemon {
     pub async fn start(config: DaemonConfig) -> Result<Self, DaemonError> {
         let DaemonConfig { data_dir, listen, port_mapping, runtime } = config;
         let opened = blocking(&*runtime, move || -> Result<_, DaemonError> {
-            let data_dir = DataDir::open(&data_dir)?;
+            let data_dir = take(&data_dir)?;
             // Nothing else may be done in vain.
             socket::address(&socket::path(data_dir.path()))?;
             let (identity, addresses) = (data_dir.identity()?, data_dir.addresses()?);
@@ -172,6 +178,19 @@ impl Daemon {
                 _ = end.recv().fuse() => {}
             }
         }));
+    }
+}
+
+/// Takes the folder; one that ends has told its clients already when it still has it for a moment.
+fn take(path: &Path) -> Result<DataDir, DaemonError> {
+    let started = Instant::now();
+    loop {
+        match DataDir::open(path) {
+            Err(DaemonError::Locked(_)) if started.elapsed() < HANDOVER => {
+                thread::sleep(HANDOVER_LOOK);
+            }
+            opened => return opened,
+        }
     }
 }
 
