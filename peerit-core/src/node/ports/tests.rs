@@ -269,3 +269,12 @@ fn addresses_behind_another_nat_are_of_no_use() {
     ];
     assert!(!others.into_iter().any(is_public));
 }
+
+#[test]
+fn a_node_that_the_router_does_not_lead_to_asks_for_nothing() {
+    let gateway =
+        Gateway { address: Ipv4Addr::new(192, 168, 1, 1), own: Ipv4Addr::new(192, 168, 1, 2) };
+    let is_reached = |bound: &str| super::is_reached_at(bound.parse().unwrap(), gateway);
+    assert!(["0.0.0.0", "::", "192.168.1.2", "::ffff:192.168.1.2"].into_iter().all(is_reached));
+    assert!(!["127.0.0.1", "::1", "192.168.9.2", "2001:db8::1"].into_iter().any(is_reached));
+}
