@@ -116,6 +116,23 @@ impl Bitfield {
         self.words.iter().zip(&other.words).any(|(ours, theirs)| ours & !theirs != 0)
     }
 
+    /// The chunks that are in `self` and `other` and not in `without`, in order, from the word of `start` on and
+    /// around. Costs a step for each 64 chunks until the last one that is taken.
+    pub(crate) fn common_from<'a>(
+        &'a self,
+        other: &'a Self,
+        without: &'a Self,
+        start: ChunkIndex,
+    ) -> impl Iterator<Item = ChunkIndex> + 'a {
+        let words = self.words.len().min(other.words.len()).min(without.words.len());
+        let first = (start.as_usize() / 64).min(words);
+        (first..words).chain(0..first).flat_map(move |word| {
+            let common = self.words[word] & other.words[word] & !without.words[word];
+            let base = u32::try_from(word * 64).unwrap_or(u32::MAX);
+            ones_of(common).map(move |bit| ChunkIndex(base + bit))
+        })
+    }
+
     fn bit(chunk: ChunkIndex) -> u64 {
         1 << (63 - chunk.0 % 64)
     }
@@ -166,6 +183,23 @@ mod tests {
         assert!(!set.remove(ChunkIndex(64)));
         assert_eq!(set.count(), 1);
         assert!(Bitfield::full(130).is_full());
+    }
+
+    #[test]
+    fn common_chunks_come_from_a_word_on_and_around() {
+        let of = |chunks: &[u32]| {
+            let mut set = Bitfield::empty(200);
+            for &chunk in chunks {
+                set.insert(ChunkIndex(chunk));
+            }
+            set
+        };
+        let (one, other, without) = (of(&[1, 2, 70, 199]), of(&[2, 3, 70, 199]), of(&[70]));
+        let from =
+            |start| one.common_from(&other, &without, ChunkIndex(start)).map(|chunk| chunk.0);
+        assert_eq!(from(0).collect::<Vec<_>>(), [2, 199]);
+        assert_eq!(from(100).collect::<Vec<_>>(), [199, 2]);
+        assert_eq!(from(u32::MAX).collect::<Vec<_>>(), [2, 199]);
     }
 
     #[test]

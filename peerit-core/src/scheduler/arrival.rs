@@ -41,7 +41,6 @@ impl Scheduler {
         }
         if let Some(peer) = self.peers.get_mut(&key).filter(|peer| peer.has.contains(block.chunk)) {
             peer.refused.insert(block.chunk);
-            peer.wanted.remove(block.chunk);
         }
         self.return_block(block);
         if self.partials.get(block.chunk).is_some_and(|partial| partial.source == Some(key)) {
@@ -68,7 +67,6 @@ impl Scheduler {
                 peer.lacks += 1;
                 continue;
             }
-            peer.wanted.remove(chunk);
             peer.missing -= 1;
             if peer.missing == 0 {
                 satisfied.push(key);
@@ -156,9 +154,6 @@ impl Scheduler {
     /// A chunk that is in no other state becomes untouched.
     fn untouch(&mut self, chunk: ChunkIndex) {
         self.rarity.insert(chunk, &mut self.rng);
-        for peer in self.peers.values_mut().filter(|peer| peer.serves(chunk)) {
-            peer.wanted.insert(chunk);
-        }
         self.wake_idle();
     }
 }

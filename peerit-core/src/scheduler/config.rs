@@ -42,7 +42,7 @@ pub struct Config {
     pub rarity_scan: usize,
     /// How many chunks of the peer are compared when none of those is the peer's. Default 8: the
     /// rarest of 8 is in the rarest quarter 9 times of 10.
-    pub rarity_sample: u32,
+    pub rarity_sample: usize,
     /// How many begun chunks a peer without one looks at. Default 64.
     pub partial_scan: usize,
     /// How many outstanding requests a peer with nothing else to do looks at. Default 64.

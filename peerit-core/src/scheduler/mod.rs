@@ -5,7 +5,7 @@
 //! | file | question it answers |
 //! |---|---|
 //! | `picking` | what is a peer asked for next? |
-//! | `rarity`, `wanted` | which untouched chunk is rarest, and which of them has this peer? |
+//! | `rarity` | which untouched chunk is rarest? |
 //! | `partial` | which chunks are begun, and how much memory do they take? |
 //! | `pipeline` | how much may be asked of a peer at a time? |
 //! | `endgame` | what does a peer do when nothing is left to ask for, or no memory for it? |
@@ -18,14 +18,15 @@
 //!
 //! | event | cost |
 //! |---|---|
-//! | a decision (one block) | O(log n + log r), and O(p log n) when it begins a chunk |
+//! | a decision (one block) | O(n / 64 + log r) |
 //! | `PeerJoined` | O(n / 64) memory |
-//! | `HasChunks`, `PeerLeft` | O(n log n); the availability part is O(1) for a seed |
+//! | `HasChunks`, `PeerLeft` | O(n); the availability part is O(1) for a seed |
 //! | `HasChunk` | O(log n) |
 //! | `BlockArrived` | O(log r) |
 //! | `Choked` | O(begun chunks) |
 //! | a deadline | O(log r) for each request of the peer |
-//! | `ChunkStored`, `ChunkLost` | O(p log n) |
+//! | `ChunkStored` | O(p + log n) |
+//! | `ChunkLost` | O(log n) |
 //!
 //! A block that returns to the pool wakes the peers that had nothing to do, one decision each; a
 //! chunk that is stored, and so makes room for another, wakes a few of them.
@@ -44,7 +45,6 @@ mod pipeline;
 mod rarity;
 mod requests;
 pub mod twin;
-mod wanted;
 
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, reason = "the numbers of tests are small")]
@@ -105,7 +105,7 @@ pub struct Scheduler {
 impl Scheduler {
     /// A scheduler for a content of this layout, of which the chunks in `have` are stored.
     ///
-    /// Memory: 24 bytes a chunk, about 28 KiB a peer at 65,536 chunks, the payload of begun chunks
+    /// Memory: 24 bytes a chunk, about 16 KiB a peer at 65,536 chunks, the payload of begun chunks
     /// ([`Config::partial_bytes_max`]), and about 200 bytes a request.
     #[must_use]
     pub fn new(config: Config, layout: Layout, have: Bitfield, rng_seed: u64) -> Self {

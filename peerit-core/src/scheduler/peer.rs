@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use super::config::Config;
 use super::meter::Meter;
 use super::pipeline::Pipeline;
-use super::wanted::Wanted;
 use crate::bitfield::Bitfield;
 use crate::id::ChunkIndex;
 use crate::layout::{Block, Layout};
@@ -15,7 +14,7 @@ use crate::time::Timestamp;
 /// for at a time, so all that can be on its way. 12 bytes each, so 12 KiB.
 const WITHDRAWN_MAX: usize = 1_024;
 
-/// One peer; at 65,536 chunks about 28 KiB and what is remembered in `withdrawn`.
+/// One peer; at 65,536 chunks about 16 KiB and what is remembered in `withdrawn`.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) has: Bitfield,
@@ -23,8 +22,6 @@ pub(super) struct Peer {
     pub(super) seed: bool,
     /// What it would not serve when asked; it is asked again when it says so.
     pub(super) refused: Bitfield,
-    /// The untouched chunks it serves.
-    pub(super) wanted: Wanted,
     /// How many chunks it has that are not stored here.
     pub(super) missing: u32,
     /// How many chunks are stored here that it has not.
@@ -52,7 +49,6 @@ impl Peer {
             has: Bitfield::empty(chunk_count),
             seed: false,
             refused: Bitfield::empty(chunk_count),
-            wanted: Wanted::empty(chunk_count),
             missing: 0,
             lacks,
             interested: false,

@@ -1,7 +1,6 @@
 //! Peers come, go, and say what they have and whether they serve us.
 
 use super::peer::Peer;
-use super::wanted::Wanted;
 use super::{Action, Scheduler};
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, PeerKey};
@@ -32,8 +31,6 @@ impl Scheduler {
         } else {
             chunks.iter().for_each(|chunk| self.rarity.raise(chunk, &mut self.rng));
         }
-        let untouched = chunks.iter().filter(|&chunk| self.rarity.contains(chunk));
-        peer.wanted = Wanted::of(chunks.len(), untouched);
         let missing = chunks.iter().filter(|&chunk| !self.have.contains(chunk)).count();
         peer.missing = u32::try_from(missing).unwrap_or(u32::MAX);
         peer.lacks = self.have.count() - (chunks.count() - peer.missing);
@@ -56,9 +53,6 @@ impl Scheduler {
         } else if !peer.refused.remove(chunk) {
             return;
         }
-        if self.rarity.contains(chunk) {
-            peer.wanted.insert(chunk);
-        }
         self.update_interest(key);
         self.look_at(key);
     }
@@ -66,10 +60,7 @@ impl Scheduler {
     pub(super) fn unchoked(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         peer.choking = false;
-        let refused = std::mem::replace(&mut peer.refused, Bitfield::empty(peer.has.len()));
-        for chunk in refused.iter().filter(|&chunk| self.rarity.contains(chunk)) {
-            peer.wanted.insert(chunk);
-        }
+        peer.refused = Bitfield::empty(peer.has.len());
         self.look_at(key);
     }
 

@@ -64,12 +64,21 @@ impl Scheduler {
     /// must not wait for our request.
     fn may_queue(&self, peer: &Peer) -> bool {
         let only_there = || {
-            let few = (0..self.config.rarity_sample).map_while(|rank| peer.wanted.nth(rank));
-            few.into_iter().all(|chunk| self.availability(chunk) == 1)
+            let first = ChunkIndex(0);
+            let mut few = self.untouched_of(peer, first).take(self.config.rarity_sample).peekable();
+            few.peek().is_some() && few.all(|chunk| self.availability(chunk) == 1)
         };
         let measures = peer.pipeline.round_trip_expired(self.now, &self.config);
-        let begun = peer.outstanding == 1 && !peer.pipeline.is_snubbed() && !measures;
-        begun && peer.wanted.count() > 0 && only_there()
+        peer.outstanding == 1 && !peer.pipeline.is_snubbed() && !measures && only_there()
+    }
+
+    /// The untouched chunks that a peer serves, from a place on and around.
+    fn untouched_of<'a>(
+        &'a self,
+        peer: &'a Peer,
+        start: ChunkIndex,
+    ) -> impl Iterator<Item = ChunkIndex> + 'a {
+        peer.has.common_from(self.rarity.untouched(), &peer.refused, start)
     }
 
     /// The order of the policy: finish what the peer has begun, help with what others have begun,
@@ -117,32 +126,26 @@ impl Scheduler {
 
     /// The rarest untouched chunk of a peer, as far as a bounded look can tell.
     pub(super) fn pick_untouched(&mut self, key: PeerKey) -> Option<ChunkIndex> {
-        let peer = self.peers.get(&key).filter(|peer| peer.wanted.count() > 0)?;
+        let start = ChunkIndex(below(&mut self.rng, self.layout.chunk_count()));
+        let peer = self.peers.get(&key)?;
+        self.untouched_of(peer, start).next()?;
         let rarest = self
             .rarity
             .rarest(peer.seed, &mut self.rng)
             .take(self.config.rarity_scan)
             .inspect(|_| self.scanned += 1)
-            .find(|&chunk| peer.wanted.contains(chunk));
+            .find(|&chunk| peer.serves(chunk));
         if rarest.is_some() {
             return rarest;
         }
-        let (count, sample) = (peer.wanted.count(), self.config.rarity_sample);
-        self.scanned += u64::from(sample);
-        (0..sample)
-            .filter_map(|number| {
-                let rank = if count <= sample { number } else { below(&mut self.rng, count) };
-                peer.wanted.nth(rank)
-            })
-            .min_by_key(|&chunk| self.rarity.availability(chunk))
+        self.scanned += self.config.rarity_sample as u64;
+        let some = self.untouched_of(peer, start).take(self.config.rarity_sample);
+        some.min_by_key(|&chunk| self.rarity.availability(chunk))
     }
 
     /// Begins an untouched chunk with a request to `key`.
     pub(super) fn begin(&mut self, chunk: ChunkIndex, key: PeerKey) -> Option<Block> {
         self.rarity.remove(chunk);
-        for peer in self.peers.values_mut() {
-            peer.wanted.remove(chunk);
-        }
         let source = self.single_source.contains(&chunk).then_some(key);
         self.partials.begin(chunk, self.now, source);
         self.take_from(chunk, key)

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::bitfield::Bitfield;
 use crate::id::ChunkIndex;
 use crate::rng::Rng;
 
-/// Not in any level.
-const NOWHERE: usize = usize::MAX;
-
-/// The availability of every chunk, and the untouched ones (wanted, not begun) sorted by it.
+/// The availability of every chunk, and the untouched ones (not here and not begun) sorted by it.
 ///
 /// Peers that have everything are not counted chunk by chunk but in `seeds`, so that a seed that
 /// joins or leaves costs O(1). Every other change is O(log levels) for one chunk.
@@ -19,8 +17,10 @@ pub(super) struct Rarity {
     seeds: u32,
     /// The untouched chunks by `counted`, each level in random order and never empty.
     levels: BTreeMap<u32, Vec<ChunkIndex>>,
-    /// By chunk: where in its level it is.
-    place: Vec<usize>,
+    /// The same without an order.
+    untouched: Bitfield,
+    /// By chunk: where in its level it is, if it is untouched.
+    place: Vec<u32>,
 }
 
 impl Rarity {
@@ -30,7 +30,8 @@ impl Rarity {
             counted: vec![0; chunks],
             seeds: 0,
             levels: BTreeMap::new(),
-            place: vec![NOWHERE; chunks],
+            untouched: Bitfield::empty(chunk_count),
+            place: vec![0; chunks],
         }
     }
 
@@ -48,7 +49,12 @@ impl Rarity {
 
     /// Whether the chunk is untouched.
     pub(super) fn contains(&self, chunk: ChunkIndex) -> bool {
-        self.place.get(chunk.as_usize()).is_some_and(|&place| place != NOWHERE)
+        self.untouched.contains(chunk)
+    }
+
+    /// The untouched chunks.
+    pub(super) fn untouched(&self) -> &Bitfield {
+        &self.untouched
     }
 
     /// Whether no chunk is untouched.
@@ -78,7 +84,7 @@ impl Rarity {
 
     /// The chunk is untouched now: it gets a random place among the equally rare.
     pub(super) fn insert(&mut self, chunk: ChunkIndex, rng: &mut Rng) {
-        if self.contains(chunk) {
+        if !self.untouched.insert(chunk) {
             return;
         }
         let level = self.levels.entry(self.counted[chunk.as_usize()]).or_default();
@@ -86,20 +92,19 @@ impl Rarity {
         level.push(chunk);
         let last = level.len() - 1;
         level.swap(place, last);
-        self.place[level[last].as_usize()] = last;
-        self.place[chunk.as_usize()] = place;
+        self.place[level[last].as_usize()] = number(last);
+        self.place[chunk.as_usize()] = number(place);
     }
 
     /// The chunk is begun or stored.
     pub(super) fn remove(&mut self, chunk: ChunkIndex) {
-        let counted = self.counted[chunk.as_usize()];
-        let place = std::mem::replace(&mut self.place[chunk.as_usize()], NOWHERE);
-        if place == NOWHERE {
+        if !self.untouched.remove(chunk) {
             return;
         }
+        let (counted, place) = (self.counted[chunk.as_usize()], self.place[chunk.as_usize()]);
         let Some(level) = self.levels.get_mut(&counted) else { return };
-        level.swap_remove(place);
-        if let Some(moved) = level.get(place) {
+        level.swap_remove(place as usize);
+        if let Some(moved) = level.get(place as usize) {
             self.place[moved.as_usize()] = place;
         } else if level.is_empty() {
             self.levels.remove(&counted);
@@ -118,6 +123,11 @@ impl Rarity {
             from_start.iter().chain(before).copied()
         })
     }
+}
+
+/// A place in a level, of which there are at most as many as chunks.
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

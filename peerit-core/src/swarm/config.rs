@@ -22,7 +22,8 @@ pub struct Config {
     /// Most peers that want something and may ask for it while the uplink is busy, at least 1. Default: 10.
     /// What they ask for goes out one block after the other. With fewer the uplink idles when
     /// some of them have nothing to ask for; with more a request waits for long, and its chunk can
-    /// meanwhile come from nobody else. A slow uplink uses fewer, an idle one more.
+    /// meanwhile come from nobody else. A slow uplink uses fewer, an idle one more, and a seed four
+    /// times as many.
     pub upload_slots: usize,
     /// How many of the slots a leech gives in turns, whoever gives it nothing. Default: 3 of 10, as
     /// generous as BEP 3's 1 of 4: fewer, and newcomers and better partners are found slowly.

@@ -29,7 +29,7 @@ fn crowd(config: Config) -> Driver {
 #[test]
 fn a_decision_looks_at_few_entries() {
     let config = config();
-    let per_decision = config.rarity_scan + config.rarity_sample as usize + config.partial_scan;
+    let per_decision = config.rarity_scan + config.rarity_sample + config.partial_scan;
     let mut driver = crowd(config);
     for peer in (0..PEERS).map(PeerKey) {
         driver.tell(Event::Unchoked { peer });
@@ -43,7 +43,7 @@ fn a_decision_looks_at_few_entries() {
 fn peers_with_nothing_to_do_cost_a_bounded_look_each() {
     let config = Config { partial_bytes_max: 0, ..config() };
     let look = 3 * config.partial_scan + config.endgame_scan;
-    let look = look + config.rarity_scan + config.rarity_sample as usize;
+    let look = look + config.rarity_scan + config.rarity_sample;
     let mut driver = crowd(config);
     for peer in (0..PEERS).map(PeerKey) {
         driver.tell(Event::Unchoked { peer });
@@ -59,7 +59,7 @@ fn peers_with_nothing_to_do_cost_a_bounded_look_each() {
 fn a_stored_chunk_wakes_a_few_of_a_crowd_that_waits_for_memory() {
     let config = Config { partial_bytes_max: 0, ..config() };
     let look = 3 * config.partial_scan + config.endgame_scan;
-    let look = look + config.rarity_scan + config.rarity_sample as usize;
+    let look = look + config.rarity_scan + config.rarity_sample;
     let wakes = config.wake_scan + 1;
     let mut driver = crowd(config);
     for peer in (0..PEERS).map(PeerKey) {

@@ -16,10 +16,6 @@ pub(super) fn check(scheduler: &Scheduler, context: &str) {
         bytes += u64::from(layout.length_of(chunk)) * u64::from(in_memory);
         let peers = scheduler.peers.values().filter(|peer| peer.has.contains(chunk)).count();
         assert_eq!(scheduler.availability(chunk) as usize, peers, "{context}: {chunk:?}");
-        for (key, peer) in &scheduler.peers {
-            let wanted = untouched && peer.serves(chunk);
-            assert_eq!(peer.wanted.contains(chunk), wanted, "{context}: {key:?} {chunk:?}");
-        }
         for number in 0..layout.block_count(chunk) {
             check_block(scheduler, layout.block(chunk, number), context);
         }

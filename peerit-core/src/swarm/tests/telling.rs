@@ -6,7 +6,9 @@ use super::alone::*;
 /// Has the first five chunks and one slot; peer 1 has it and asks for five blocks, peer 2 has none.
 fn busy() -> Alone {
     let mut have = Bitfield::empty(CHUNKS);
-    (0..5).for_each(|chunk| drop(have.insert(ChunkIndex(chunk))));
+    for chunk in 0..5 {
+        have.insert(ChunkIndex(chunk));
+    }
     let config = Config { upload_slots: 1, ..Config::default() };
     let mut alone = Alone::with(have, config);
     alone.join_interested(1);
