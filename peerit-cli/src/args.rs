@@ -13,6 +13,9 @@ use crate::amount::{parse_chunk_length, parse_duration};
 
 /// Share and download files and folders between peers.
 ///
+/// So that peers behind other routers reach it, the daemon asks the router of its own network for a port (PCP,
+/// NAT-PMP, UPnP), and gives it back when it ends. `peerit daemon --port-mapping off` forbids that for good.
+///
 /// Exit codes: 0 done, 1 content incomplete or not verified, 2 usage or environment, 130 interrupted.
 #[derive(Debug, StructOpt)]
 #[structopt(name = "peerit", global_setting = AppSettings::ColorNever, setting = AppSettings::SubcommandRequiredElseHelp, global_setting = AppSettings::VersionlessSubcommands)]
@@ -147,6 +150,9 @@ pub(crate) struct Daemon {
     /// Where peers dial [default: as last time; at first any free port]
     #[structopt(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Whether to ask the router of this network for a port: on or off [default: as last time; at first on]
+    #[structopt(long, value_name = "WHETHER", parse(try_from_str = on_or_off))]
+    pub(crate) port_mapping: Option<bool>,
     /// Leaves the session of the terminal; what `peerit daemon` starts itself with
     #[structopt(long, hidden = true, requires = "foreground")]
     pub(crate) detached: bool,
@@ -160,7 +166,7 @@ pub(crate) enum DaemonOrder {
     Stop,
 }
 
-/// Asks the trackers and servers named here, and nobody else.
+/// Asks the trackers and servers named here, the router of this network for a port, and nobody else.
 #[derive(Debug, StructOpt)]
 pub(crate) struct Doctor {
     /// .p2p files whose trackers are asked
@@ -172,6 +178,9 @@ pub(crate) struct Doctor {
     /// A STUN server; can be given many times. One as in RFC 5780 tells the filtering too
     #[structopt(long = "stun", value_name = "HOST:PORT", number_of_values = 1, parse(try_from_str = host_port))]
     pub(crate) stun: Vec<String>,
+    /// Whether to ask the router of this network for a port, which is given back at once: on or off
+    #[structopt(long, value_name = "WHETHER", default_value = "on", parse(try_from_str = on_or_off))]
+    pub(crate) port_mapping: bool,
     /// Prints JSON
     #[structopt(long)]
     pub(crate) json: bool,
@@ -212,6 +221,14 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Command, Stop> {
     })
 }
 
+fn on_or_off(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("must be on or off"),
+    }
+}
+
 /// Keeps "host:port" as it is: names are looked up where they are used.
 fn host_port(text: &str) -> Result<String, &'static str> {
     let (host, port) = text.rsplit_once(':').ok_or("must be HOST:PORT")?;
@@ -250,6 +267,10 @@ mod tests {
         assert_eq!(download.seed_for, Some(Duration::from_secs(600)));
         let Ok(Command::Daemon(daemon)) = parse_words("daemon stop") else { panic!("no daemon") };
         assert!(matches!(daemon.order, Some(DaemonOrder::Stop)));
+        let Ok(Command::Daemon(daemon)) = parse_words("daemon --port-mapping off") else {
+            panic!("no daemon")
+        };
+        assert_eq!(daemon.port_mapping, Some(false));
     }
 
     #[test]
@@ -273,7 +294,13 @@ mod tests {
         assert!(complaint("create x --chunk-size 100").contains("64K to 16M"));
         assert!(complaint("create x --hash md5").contains("blake3"));
         assert!(complaint("daemon --listen here").contains("--listen"));
+        assert!(complaint("daemon --port-mapping no").contains("on or off"));
         assert!(complaint("").contains("USAGE"));
+    }
+
+    #[test]
+    fn help_says_how_to_keep_the_router_as_it_is() {
+        assert!(parse_words("--help").unwrap_err().text.contains("--port-mapping off"));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(crate) fn runtime() -> Result<Arc<dyn Runtime>, CliError> {
 pub(crate) async fn connect(env: &mut Env) -> Result<DaemonClient, CliError> {
     match running(env).await? {
         Some(client) => Ok(client),
-        None => start(env, None).await,
+        None => start(env, Wishes::default()).await,
     }
 }
 
@@ -50,18 +50,24 @@ pub(crate) async fn running(env: &Env) -> Result<Option<DaemonClient>, CliError>
     }
 }
 
+/// What a daemon is told when it starts; what is none stays as in its last run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    /// Where peers dial.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Whether the router is asked for a port.
+    pub(crate) port_mapping: Option<bool>,
+}
+
 /// Starts a daemon in the background and connects to it.
-pub(crate) async fn start(
-    env: &mut Env,
-    listen: Option<SocketAddr>,
-) -> Result<DaemonClient, CliError> {
+pub(crate) async fn start(env: &mut Env, wishes: Wishes) -> Result<DaemonClient, CliError> {
     let data_dir = env.data_dir()?.to_owned();
     let program = env.program.clone().ok_or_else(|| {
         CliError::Usage("no daemon runs: start one with `peerit daemon`".to_owned())
     })?;
     let log = log_file::path(&data_dir);
     env.note(&format!("starting the daemon (log: {})", log.display()));
-    let mut child = spawn(&program, &data_dir, &log, listen)?;
+    let mut child = spawn(&program, &data_dir, &log, wishes)?;
     let started = Instant::now();
     loop {
         if let Some(client) = running(env).await? {
@@ -77,12 +83,7 @@ pub(crate) async fn start(
 }
 
 /// The daemon leaves our session by itself (`--detached`): it can do so only as long as it leads no process group.
-fn spawn(
-    program: &Path,
-    data_dir: &Path,
-    log: &Path,
-    listen: Option<SocketAddr>,
-) -> Result<Child, CliError> {
+fn spawn(program: &Path, data_dir: &Path, log: &Path, wishes: Wishes) -> Result<Child, CliError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -92,8 +93,11 @@ fn spawn(
     let err = out.try_clone().map_err(CliError::io(log))?;
     let mut command = Command::new(program);
     command.args(["daemon", "--foreground", "--detached"]);
-    if let Some(listen) = listen {
+    if let Some(listen) = wishes.listen {
         command.arg("--listen").arg(listen.to_string());
+    }
+    if let Some(is_on) = wishes.port_mapping {
+        command.arg("--port-mapping").arg(if is_on { "on" } else { "off" });
     }
     command
         .env(Env::data_dir_variable(), data_dir)

@@ -1,8 +1,10 @@
 //! What `--json` prints. Fields are added, never renamed: programs read them.
 
+use std::net::SocketAddr;
+
 use peerit_core::daemon::DaemonStatus;
 use peerit_core::manifest::Manifest;
-use peerit_core::node::doctor::{AddressReport, Ipv6, Report, ServerReport};
+use peerit_core::node::doctor::{AddressReport, Ipv6, PortMapping, Report, ServerReport};
 use peerit_core::node::{PeerStatus, ShareState, ShareStatus};
 use peerit_core::swarm::Path;
 use peerit_core::tracker::TrackerStatus;
@@ -166,10 +168,25 @@ pub(crate) struct Doctor {
     pub(crate) nat_mapping: String,
     /// Likewise; or "endpoint-independent or address-dependent", "unknown".
     pub(crate) nat_filtering: String,
+    pub(crate) port_mapping: MappedPorts,
     /// "absent", "untried", "works" or "broken".
     pub(crate) ipv6: &'static str,
     /// What the user can do, the most important first.
     pub(crate) advice: Vec<String>,
+}
+
+/// What the router maps when it is asked.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct MappedPorts {
+    /// Null if it was not asked.
+    pub(crate) works: Option<bool>,
+    /// "PCP", "NAT-PMP" or "UPnP"; empty if it does not work.
+    pub(crate) protocol: &'static str,
+    /// What led to a port of this machine; null if none did.
+    pub(crate) tcp: Option<String>,
+    pub(crate) udp: Option<String>,
+    /// Why it does not work; empty if it does.
+    pub(crate) problem: String,
 }
 
 /// One server that was asked.
@@ -309,6 +326,7 @@ impl Doctor {
             udp_passes: report.udp,
             nat_mapping: report.mapping.to_string(),
             nat_filtering: report.filtering.to_string(),
+            port_mapping: MappedPorts::of(&report.ports),
             ipv6: match report.ipv6 {
                 Ipv6::Absent => "absent",
                 Ipv6::Untried(_) => "untried",
@@ -316,6 +334,25 @@ impl Doctor {
                 Ipv6::Broken(_) => "broken",
             },
             advice: report.advice().iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl MappedPorts {
+    fn of(ports: &PortMapping) -> Self {
+        let text = |address: &Option<SocketAddr>| address.as_ref().map(ToString::to_string);
+        match ports {
+            PortMapping::Untried => Self::default(),
+            PortMapping::Works { protocol, tcp, udp } => Self {
+                works: Some(true),
+                protocol,
+                tcp: text(tcp),
+                udp: text(udp),
+                problem: String::new(),
+            },
+            PortMapping::Impossible(problem) => {
+                Self { works: Some(false), problem: problem.clone(), ..Self::default() }
+            }
         }
     }
 }

@@ -115,6 +115,7 @@ impl World {
         let config = DaemonConfig {
             data_dir: self.folder.path().join("data"),
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            port_mapping: Some(false),
             runtime: Arc::clone(&runtime),
         };
         let daemon = block_on(Daemon::start(config)).unwrap();
@@ -505,19 +506,22 @@ fn doctor_asks_only_who_is_named() {
     let address = tracker.local_address();
     world.file("a.txt", b"content");
     world.run(&format!("create a.txt --tracker {address}"));
-    let found = world.run(&format!("doctor a.txt.p2p --tracker {address} --json"));
+    let found =
+        world.run(&format!("doctor a.txt.p2p --tracker {address} --port-mapping off --json"));
     assert_eq!(found.code, 0, "{found:?}");
     let json = found.json();
     assert_eq!(json["servers"].as_array().unwrap().len(), 1, "each once");
     assert_eq!(json["servers"][0]["addresses"][0]["tcp"], true);
     assert_eq!(json["udp_passes"], true);
+    assert_eq!(json["port_mapping"]["works"], serde_json::Value::Null);
     assert_eq!((&json["nat_mapping"], &json["nat_filtering"]), (&"none".into(), &"unknown".into()));
-    let found = world.run(&format!("doctor --stun {address}"));
+    let found = world.run(&format!("doctor --stun {address} --port-mapping off"));
     assert!(found.out.contains("NAT mapping    none"), "{found:?}");
     assert!(!found.out.contains("TCP:"), "{found:?}");
 
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let silent = world.run(&format!("doctor --tracker {}", silent.local_addr().unwrap()));
+    let address = silent.local_addr().unwrap();
+    let silent = world.run(&format!("doctor --tracker {address} --port-mapping off"));
     assert_eq!(silent.code, 2);
     assert!(silent.out.contains("UDP: no answer; TCP: "), "{silent:?}");
 }

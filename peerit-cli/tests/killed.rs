@@ -57,7 +57,7 @@ fn make_content(folder: &Path) {
 #[test]
 fn a_daemon_killed_in_mid_download_fetches_only_the_rest() {
     block_on(async {
-        let [seed, half, leech] = [Machine::new(), Machine::new(), Machine::new()];
+        let [seed, half, leech] = [Machine::offline(), Machine::offline(), Machine::offline()];
         make_content(&seed.path("content"));
         seed.run(&["share", "content", "--chunk-size", "64K"]);
         let manifest = Manifest::parse(&fs::read(seed.path("content.p2p")).unwrap()).unwrap();

@@ -34,7 +34,7 @@ fn assert_same(one: &Path, other: &Path) {
 
 #[test]
 fn a_folder_travels_from_daemon_to_daemon() {
-    let (sharing, loading) = (Machine::new(), Machine::new());
+    let (sharing, loading) = (Machine::offline(), Machine::offline());
     make_content(&sharing.path("content"));
     sharing.run(&["share", "content"]);
     fs::copy(sharing.path("content.p2p"), loading.path("content.p2p")).unwrap();
@@ -53,7 +53,7 @@ fn a_folder_travels_from_daemon_to_daemon() {
 
 #[test]
 fn a_link_is_enough_and_no_daemon_is_needed() {
-    let (sharing, loading) = (Machine::new(), Machine::new());
+    let (sharing, loading) = (Machine::offline(), Machine::new());
     make_content(&sharing.path("content"));
     let printed: Value =
         serde_json::from_str(&sharing.run(&["share", "content", "--json"])).unwrap();
@@ -79,7 +79,7 @@ fn a_daemon_that_is_killed_comes_back_with_its_shares_and_port() {
 
 #[test]
 fn a_stranger_s_file_is_not_overwritten_unless_asked() {
-    let (sharing, loading) = (Machine::new(), Machine::new());
+    let (sharing, loading) = (Machine::offline(), Machine::offline());
     fs::write(sharing.path("a.txt"), "content").unwrap();
     sharing.run(&["share", "a.txt"]);
     fs::copy(sharing.path("a.txt.p2p"), loading.path("a.txt.p2p")).unwrap();

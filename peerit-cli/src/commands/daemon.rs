@@ -1,6 +1,5 @@
 //! `peerit daemon` and `peerit daemon stop`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use env_logger::Target;
@@ -8,7 +7,7 @@ use futures_lite::future;
 use peerit_core::daemon::{Daemon as Service, DaemonConfig};
 
 use crate::args::{Daemon, DaemonOrder};
-use crate::daemon::{running, runtime, start};
+use crate::daemon::{Wishes, running, runtime, start};
 use crate::env::Env;
 use crate::error::CliError;
 use crate::log_file::{self, LogFile};
@@ -17,7 +16,7 @@ pub(crate) async fn run(args: &Daemon, env: &mut Env) -> Result<(), CliError> {
     match args.order {
         Some(DaemonOrder::Stop) => stop(env).await,
         None if args.foreground => serve(args, env).await,
-        None => start_in_background(args.listen, env).await,
+        None => start_in_background(args, env).await,
     }
 }
 
@@ -31,17 +30,18 @@ async fn stop(env: &mut Env) -> Result<(), CliError> {
     }
 }
 
-async fn start_in_background(listen: Option<SocketAddr>, env: &mut Env) -> Result<(), CliError> {
+async fn start_in_background(args: &Daemon, env: &mut Env) -> Result<(), CliError> {
+    let wishes = Wishes { listen: args.listen, port_mapping: args.port_mapping };
     if running(env).await?.is_some() {
-        return match listen {
-            None => env.print("the daemon runs already"),
-            Some(_) => Err(CliError::Usage(
-                "the daemon runs already: `peerit daemon stop` it before it can listen elsewhere"
+        return match wishes == Wishes::default() {
+            true => env.print("the daemon runs already"),
+            false => Err(CliError::Usage(
+                "the daemon runs already: `peerit daemon stop` it before it can be told otherwise"
                     .to_owned(),
             )),
         };
     }
-    let mut client = start(env, listen).await?;
+    let mut client = start(env, wishes).await?;
     let port = client.status(None).await?.listen_port;
     env.print(&format!("the daemon runs; peers dial port {port}"))
 }
@@ -55,7 +55,12 @@ async fn serve(args: &Daemon, env: &mut Env) -> Result<(), CliError> {
     let data_dir = env.data_dir()?.to_owned();
     start_logging(args.detached.then(|| log_file::path(&data_dir)))?;
     let interrupts = env.interrupts.listen()?;
-    let config = DaemonConfig { data_dir, listen: args.listen, runtime: runtime()? };
+    let config = DaemonConfig {
+        data_dir,
+        listen: args.listen,
+        port_mapping: args.port_mapping,
+        runtime: runtime()?,
+    };
     let service = Service::start(config).await?;
     log::info!(
         "serving {}, peers dial port {}",

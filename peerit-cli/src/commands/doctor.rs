@@ -1,6 +1,7 @@
 //! `peerit doctor`: says what NAT this machine is behind, and what to do about it.
 
-use peerit_core::node::doctor::{self, AddressReport, Ipv6, Report, Server};
+use futures_lite::future;
+use peerit_core::node::doctor::{self, AddressReport, Ipv6, PortMapping, Report, Server};
 
 use crate::args::Doctor;
 use crate::daemon::runtime;
@@ -18,7 +19,15 @@ pub(crate) async fn run(args: &Doctor, env: &mut Env) -> Result<(), CliError> {
     if servers.len() > doctor::SERVERS_MAX {
         env.note(&format!("only the first {} servers are asked", doctor::SERVERS_MAX));
     }
-    let report = doctor::examine(&runtime()?, &servers).await?;
+    let runtime = runtime()?;
+    let mapping = async {
+        match args.port_mapping {
+            true => doctor::try_port_mapping(&runtime).await,
+            false => PortMapping::Untried,
+        }
+    };
+    let (report, ports) = future::zip(doctor::examine(&runtime, &servers), mapping).await;
+    let report = Report { ports, ..report? };
     if args.json {
         json::print(env, &json::Doctor::of(&report), false)?;
     } else {
@@ -65,6 +74,7 @@ fn lines(report: &Report) -> Vec<String> {
     lines.push(format!("UDP            {udp}"));
     lines.push(format!("NAT mapping    {}", report.mapping));
     lines.push(format!("NAT filtering  {}", report.filtering));
+    lines.push(format!("Port mapping   {}", report.ports));
     lines.push(format!("IPv6           {}", ipv6(report.ipv6)));
     lines.push(String::new());
     lines.extend(report.advice().iter().map(|advice| format!("- {advice}")));

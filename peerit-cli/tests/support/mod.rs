@@ -37,6 +37,14 @@ impl Machine {
         Self { folder }
     }
 
+    /// One whose daemons know that they are to leave the router of the machine that tests run on alone.
+    pub(crate) fn offline() -> Self {
+        let machine = Self::new();
+        machine.run(&["daemon", "--port-mapping", "off"]);
+        machine.run(&["daemon", "stop"]);
+        machine
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join("work").join(name)
     }
@@ -71,7 +79,7 @@ impl Machine {
 
     /// A daemon of this machine's own, once it answers.
     pub(crate) fn daemon(&self) -> Daemon {
-        let mut command = self.command(&["daemon", "--foreground"]);
+        let mut command = self.command(&["daemon", "--foreground", "--port-mapping", "off"]);
         let mut process = command.env("RUST_LOG", "info").stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut line = String::new();

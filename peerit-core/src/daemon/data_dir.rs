@@ -23,12 +23,14 @@ pub(super) struct DataDir {
     _lock: File,
 }
 
-/// The sockets of the last run.
+/// The sockets of the last run, and what else it was told of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Addresses {
     pub(super) listen: SocketAddr,
     /// None until a share has needed one.
     pub(super) tracker: Option<SocketAddr>,
+    /// Whether the router is asked to map ports.
+    pub(super) port_mapping: bool,
 }
 
 /// A share as it was saved.
@@ -96,6 +98,7 @@ impl DataDir {
         let ports = proto::Ports {
             listen: addresses.listen.to_string(),
             tracker: addresses.tracker.map(|tracker| tracker.to_string()).unwrap_or_default(),
+            no_port_mapping: !addresses.port_mapping,
         };
         atomic::write(&self.path.join("ports"), &ports.encode_to_vec())
     }
@@ -209,7 +212,8 @@ fn decode_addresses(content: &[u8]) -> Option<Addresses> {
         "" => None,
         tracker => Some(tracker.parse().ok()?),
     };
-    Some(Addresses { listen: ports.listen.parse().ok()?, tracker })
+    let (listen, port_mapping) = (ports.listen.parse().ok()?, !ports.no_port_mapping);
+    Some(Addresses { listen, tracker, port_mapping })
 }
 
 fn put_aside(path: &Path) -> Result<(), DaemonError> {
@@ -236,7 +240,8 @@ mod tests {
     }
 
     fn addresses() -> Addresses {
-        Addresses { listen: ([0, 0, 0, 0], 1).into(), tracker: Some(([127, 0, 0, 1], 2).into()) }
+        let tracker = Some(([127, 0, 0, 1], 2).into());
+        Addresses { listen: ([0, 0, 0, 0], 1).into(), tracker, port_mapping: false }
     }
 
     fn link_record(id: u8, sequence: u64) -> (Record, Source) {

@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use futures_util::lock::Mutex;
@@ -18,12 +19,16 @@ use super::office::Office;
 use super::requests::Client;
 use super::shares::Shares;
 use super::{atomic, ipc, socket};
-use crate::node::{Node, NodeError};
+use crate::node::{Node, NodeBuilder, NodeError};
 use crate::runtime::{BoxStream, Runtime, UnixListener, blocking};
-use crate::transport::Identity;
 
 /// Wait after the system refused to accept a connection (most often for want of file descriptors).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// How long a folder is waited for that another daemon has: a process ends within milliseconds.
+const HANDOVER: Duration = Duration::from_millis(500);
+/// Time between two looks at it.
+const HANDOVER_LOOK: Duration = Duration::from_millis(10);
 
 /// How a daemon is started.
 pub struct DaemonConfig {
@@ -32,6 +37,9 @@ pub struct DaemonConfig {
     /// Where peers dial (TCP and UDP). Default: where the last run listened, at first any free port
     /// on all interfaces.
     pub listen: Option<SocketAddr>,
+    /// Whether the router of this machine's network is asked to map the port on which peers dial, see
+    /// [`NodeBuilder::port_mapping`](crate::node::NodeBuilder::port_mapping). Default: as in the last run, at first yes.
+    pub port_mapping: Option<bool>,
     /// What runs its tasks.
     pub runtime: Arc<dyn Runtime>,
 }
@@ -63,9 +71,9 @@ impl Daemon {
     /// # Errors
     /// When another daemon has the data folder, it cannot be written, or no port can be listened on.
     pub async fn start(config: DaemonConfig) -> Result<Self, DaemonError> {
-        let DaemonConfig { data_dir, listen, runtime } = config;
+        let DaemonConfig { data_dir, listen, port_mapping, runtime } = config;
         let opened = blocking(&*runtime, move || -> Result<_, DaemonError> {
-            let data_dir = DataDir::open(&data_dir)?;
+            let data_dir = take(&data_dir)?;
             // Nothing else may be done in vain.
             socket::address(&socket::path(data_dir.path()))?;
             let (identity, addresses) = (data_dir.identity()?, data_dir.addresses()?);
@@ -73,8 +81,22 @@ impl Daemon {
         });
         let (data_dir, identity, last) = opened.await?;
         let data_dir = Arc::new(data_dir);
-        let node = start_node(&runtime, &identity, &data_dir.stamps(), listen, last).await?;
-        save_addresses(&runtime, &data_dir, &node, listen, last).await?;
+        let port_mapping = port_mapping.or(last.map(|last| last.port_mapping)).unwrap_or(true);
+        let start = || {
+            let builder = Node::builder().runtime(Arc::clone(&runtime)).identity(identity.clone());
+            builder.stamps(data_dir.stamps()).port_mapping(port_mapping)
+        };
+        let node = start_node(start, listen, last).await?;
+        let ip = listen.or(last.map(|last| last.listen)).map(|at| at.ip());
+        let addresses = Addresses {
+            listen: (ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), node.listen_port()).into(),
+            tracker: node.tracker_address(),
+            port_mapping,
+        };
+        if Some(addresses) != last {
+            let data_dir = Arc::clone(&data_dir);
+            blocking(&*runtime, move || data_dir.save_addresses(addresses)).await?;
+        }
         let shares = Shares::new(node, Arc::clone(&data_dir), Arc::clone(&runtime));
         shares.load_all().await?;
         let listener = socket::open(data_dir.path())?;
@@ -159,22 +181,29 @@ impl Daemon {
     }
 }
 
+/// Takes the folder; one that ends has told its clients already when it still has it for a moment.
+fn take(path: &Path) -> Result<DataDir, DaemonError> {
+    let started = Instant::now();
+    loop {
+        match DataDir::open(path) {
+            Err(DaemonError::Locked(_)) if started.elapsed() < HANDOVER => {
+                thread::sleep(HANDOVER_LOOK);
+            }
+            opened => return opened,
+        }
+    }
+}
+
 /// Listens where the user says, or else where the last run did, so that the addresses in `.p2p` files stay
 /// valid, or else anywhere.
 async fn start_node(
-    runtime: &Arc<dyn Runtime>,
-    identity: &Identity,
-    stamps: &Path,
+    builder: impl Fn() -> NodeBuilder,
     listen: Option<SocketAddr>,
     last: Option<Addresses>,
 ) -> Result<Node, NodeError> {
     let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let start = |listen, tracker| {
-        let builder = Node::builder()
-            .runtime(Arc::clone(runtime))
-            .identity(identity.clone())
-            .stamps(stamps)
-            .listen(listen);
+        let builder = builder().listen(listen);
         match tracker {
             Some(tracker) => builder.embedded_tracker(tracker).start(),
             None => builder.start(),
@@ -190,22 +219,4 @@ async fn start_node(
         }
     }
     start(listen.unwrap_or(anywhere), last_tracker.map(|_| anywhere)).await
-}
-
-async fn save_addresses(
-    runtime: &Arc<dyn Runtime>,
-    data_dir: &Arc<DataDir>,
-    node: &Node,
-    listen: Option<SocketAddr>,
-    last: Option<Addresses>,
-) -> Result<(), DaemonError> {
-    let ip =
-        listen.or(last.map(|last| last.listen)).map_or(Ipv4Addr::UNSPECIFIED.into(), |at| at.ip());
-    let listen = SocketAddr::new(ip, node.listen_port());
-    let addresses = Addresses { listen, tracker: node.tracker_address() };
-    if Some(addresses) == last {
-        return Ok(());
-    }
-    let data_dir = Arc::clone(data_dir);
-    blocking(&**runtime, move || data_dir.save_addresses(addresses)).await
 }

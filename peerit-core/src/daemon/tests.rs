@@ -77,6 +77,7 @@ impl World {
         Daemon::start(DaemonConfig {
             data_dir: self.data_dir(),
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            port_mapping: Some(false),
             runtime: Arc::clone(&self.runtime),
         })
         .await

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::candidate::{Candidate, CandidateKind, Transport};
 use super::report::Mapping;
 use super::signal::CANDIDATES_MAX;
+use crate::swarm::Path;
 
 /// Most candidates that a driver may tell of; a machine with more interfaces has enough of them.
 const TOLD_MAX: usize = 64;
@@ -142,6 +143,20 @@ impl Locals {
         self.observed.iter().any(|(_, address)| address.ip().is_loopback())
     }
 
+    /// How a peer has come that has connected to us from there: through a port that a router maps, where it is outside
+    /// and we have no public address ourselves; else straight.
+    pub(super) fn path_from(&self, from: SocketAddr, transport: Transport) -> Path {
+        let is_local = Candidate::new(CandidateKind::Host, transport, from).is_private();
+        let of_family = |one: &&Candidate| {
+            one.transport == transport
+                && one.address.is_ipv4() == from.ip().to_canonical().is_ipv4()
+        };
+        let mut own = self.told.iter().filter(of_family);
+        let is_public = |one: &Candidate| one.kind == CandidateKind::Host && !one.is_private();
+        let is_mapped = own.clone().any(|one| one.kind == CandidateKind::Mapped);
+        if is_mapped && !is_local && !own.any(is_public) { Path::Mapped } else { Path::Direct }
+    }
+
     /// Whether an address is one of our own sockets.
     pub(super) fn is_own(&self, candidate: &Candidate) -> bool {
         self.told
@@ -239,5 +254,42 @@ mod tests {
         assert_eq!(locals.offer(&[]), []);
         locals.observe(at("127.0.0.1:59000"), at("127.0.0.1:7"));
         assert_eq!(locals.offer(&[]).len(), 1);
+    }
+
+    #[test]
+    fn who_comes_from_outside_came_through_the_mapped_port() {
+        let mut locals = Locals::default();
+        let (private, public) = ("192.168.1.2:7", "198.51.100.2:7");
+        let hosts = |at| [host(Transport::Udp, at), host(Transport::Tcp, at)].to_vec();
+        let mapped = Candidate::new(CandidateKind::Mapped, Transport::Tcp, at("198.51.100.9:7"));
+        let tell = |locals: &mut Locals, candidates: Vec<Candidate>, mapped: &[Candidate]| {
+            locals.tell([&candidates[..], mapped].concat());
+        };
+        let from =
+            |locals: &Locals, at: &str| locals.path_from(at.parse().unwrap(), Transport::Tcp);
+        tell(&mut locals, hosts(private), &[]);
+        assert_eq!(from(&locals, "203.0.113.1:9"), Path::Direct);
+        tell(&mut locals, hosts(private), &[mapped]);
+        assert_eq!(from(&locals, "203.0.113.1:9"), Path::Mapped);
+        assert_eq!(from(&locals, "[::ffff:203.0.113.1]:9"), Path::Mapped);
+        assert_eq!(from(&locals, "192.168.1.3:9"), Path::Direct);
+        assert_eq!(from(&locals, "[2001:db8::1]:9"), Path::Direct, "what is mapped is IPv4");
+        assert_eq!(locals.path_from(at("203.0.113.1:9"), Transport::Udp), Path::Direct);
+        tell(&mut locals, [hosts(private), hosts(public)].concat(), &[mapped]);
+        assert_eq!(from(&locals, "203.0.113.1:9"), Path::Direct, "it may have come straight");
+    }
+
+    #[test]
+    fn a_mapped_port_does_not_make_another_network() {
+        let mut locals = Locals::default();
+        locals.tell(vec![host(Transport::Tcp, "192.168.1.2:7")]);
+        locals.observe(at("192.0.2.9:1"), at("198.51.100.9:5000"));
+        let mapped = Candidate::new(CandidateKind::Mapped, Transport::Tcp, at("198.51.100.9:7"));
+        assert!(locals.tell(vec![host(Transport::Tcp, "192.168.1.2:7"), mapped]));
+        let offered = locals.offer(&[]);
+        assert!(offered.contains(&mapped), "{offered:?}");
+        let named = offered.iter().filter(|one| one.address == mapped.address);
+        assert_eq!(named.count(), 1, "it is not a port that a user may have forwarded");
+        assert!(locals.is_seen());
     }
 }

@@ -34,6 +34,7 @@ pub use signal::CANDIDATES_MAX;
 use signal::{Signal, SignalError};
 
 use crate::id::{PeerId, SwarmKey, Topic};
+use crate::swarm::Path;
 use crate::time::Timestamp;
 
 /// Most attempts at once. Each sends at most a check every 20 ms, and seldom more than a hundred in all.
@@ -172,6 +173,12 @@ impl NatTraversal {
     #[must_use]
     pub fn mapping(&self) -> Mapping {
         self.outbox.locals.mapping()
+    }
+
+    /// How a peer has come that has connected to this node from there, without an attempt.
+    #[must_use]
+    pub fn path_from(&self, from: SocketAddr, transport: Transport) -> Path {
+        self.outbox.locals.path_from(from, transport)
     }
 
     fn leave(&mut self, topic: Topic) {

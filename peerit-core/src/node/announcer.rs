@@ -54,6 +54,7 @@ enum Command {
     Completed(Topic),
     Signal { topic: Topic, receiver: PeerId, sealed: Bytes },
     NetworkChanged,
+    Mapped(Option<SocketAddr>),
     Follow(Sender<nat::Event>),
     Leave(Topic),
     Status(Topic, Sender<Vec<TrackerStatus>>),
@@ -120,6 +121,12 @@ impl Announcer {
     /// Tells all trackers at once that this machine has other addresses now.
     pub fn network_changed(&self) {
         self.send(Command::NetworkChanged);
+    }
+
+    /// The router leads this address to the port on which peers are taken, or none: those trackers that see us there
+    /// name that port to others.
+    pub fn mapped(&self, external: Option<SocketAddr>) {
+        self.send(Command::Mapped(external));
     }
 
     /// What trackers push and see from now on: [`nat::Event::Signal`] and [`nat::Event::Observed`]. They go to the
@@ -278,6 +285,7 @@ impl Driver {
                 self.tell(ClientEvent::Signal { topic, receiver, sealed });
             }
             Some(Command::NetworkChanged) => self.tell(ClientEvent::NetworkChanged),
+            Some(Command::Mapped(external)) => self.tell(ClientEvent::Mapped { external }),
             Some(Command::Follow(words)) => self.words = Some(words),
             Some(Command::Status(topic, sender)) => {
                 // An error means that nobody waits any more.

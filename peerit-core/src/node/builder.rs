@@ -10,6 +10,7 @@ use super::clock::Clock;
 use super::context::{Context, Shares};
 use super::error::NodeError;
 use super::paths::{self, Means, Paths};
+use super::ports::{self, Ports};
 use super::tracker_service::{TrackerService, TrackerServiceConfig};
 use super::workers::Workers;
 use super::{Node, accept};
@@ -37,6 +38,7 @@ pub struct NodeBuilder {
     transport: Option<(Arc<dyn Transport>, Identity)>,
     agent: String,
     embedded_tracker: Option<SocketAddr>,
+    port_mapping: bool,
     stamps: Option<PathBuf>,
 }
 
@@ -49,6 +51,7 @@ impl NodeBuilder {
             transport: None,
             agent: concat!("peerit/", env!("CARGO_PKG_VERSION")).to_owned(),
             embedded_tracker: None,
+            port_mapping: false,
             stamps: None,
         }
     }
@@ -96,6 +99,17 @@ impl NodeBuilder {
         self
     }
 
+    /// Asks the router of this machine's own network to map the TCP and UDP port by PCP, NAT-PMP or UPnP, so that peers
+    /// reach this node where no hole can be punched; in the background, from the start to [`Node::shutdown`]. Nobody
+    /// else is asked. Nothing is mapped for a transport of the application's own.
+    ///
+    /// Default: no, as it opens a port on another machine, which its owner should have heard of. The daemon does it
+    /// unless it is told not to.
+    pub fn port_mapping(mut self, port_mapping: bool) -> Self {
+        self.port_mapping = port_mapping;
+        self
+    }
+
     /// A folder, made by the caller, for what vouches for complete content: one small file per
     /// share, named by its content id, so that a restart need not hash the content again. Default:
     /// none.
@@ -130,11 +144,14 @@ impl NodeBuilder {
         let cores = available_parallelism().map_or(1, usize::from);
         let (closing, shut_down) = async_channel::bounded(1);
         let (paths, inbox) = Paths::new();
+        let (ports, orders) = Ports::new();
+        let maps_ports = self.port_mapping && means.is_some();
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
         let context = Arc::new(Context {
             announcer: Announcer::start(Arc::clone(&runtime), udp, peer_id, getrandom::u64()?),
             paths: means.is_some().then_some(paths),
+            ports: maps_ports.then_some(ports),
             transport,
             peer_id,
             agent: self.agent,
@@ -152,6 +169,10 @@ impl NodeBuilder {
         if let Some(means) = means {
             let run = paths::run(Arc::clone(&context), means, secret, inbox, shut_down.clone());
             context.runtime.spawn(Box::pin(run));
+        }
+        if maps_ports {
+            let bound = SocketAddr::new(self.listen.ip(), context.listen_port());
+            context.runtime.spawn(Box::pin(ports::run(Arc::clone(&context), bound, orders)));
         }
         context.runtime.spawn(Box::pin(accept::run(Arc::clone(&context), shut_down)));
         Ok(Node::new(context))

@@ -12,6 +12,7 @@ use async_channel::Sender;
 use super::announcer::Announcer;
 use super::clock::Clock;
 use super::paths::Paths;
+use super::ports::Ports;
 use super::share::Share;
 use super::tracker_service::TrackerService;
 use super::workers::Workers;
@@ -34,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) announcer: Announcer,
     /// Finds ways through NATs; none with a transport of the application's own, of which nothing is known.
     pub(crate) paths: Option<Paths>,
+    /// Has the router map ports; none unless it is wanted.
+    pub(crate) ports: Option<Ports>,
     /// The embedded tracker, once there is one.
     pub(crate) tracker: Mutex<Option<Arc<TrackerService>>>,
     /// Hash and write: bounded by the cores.

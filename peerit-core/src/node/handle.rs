@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::join;
+use futures_util::future::join3;
 
 use super::builder::{NodeBuilder, start_tracker};
 use super::context::Context;
@@ -154,7 +154,7 @@ impl Node {
         Ok(tracker.local_address())
     }
 
-    /// Stops all shares, makes what they have durable, tells peers and trackers. The handles that are left
+    /// Stops all shares, makes what they have durable, tells peers, trackers and the router that maps ports. The handles that are left
     /// do nothing any more; with the last of them the node's sockets close. Cancel safe: a second call
     /// goes on.
     pub async fn shutdown(&self) {
@@ -167,7 +167,12 @@ impl Node {
             share.remove().await;
         }
         self.context.closing.close();
-        join(self.context.announcer.shutdown(), self.context.transport.shutdown()).await;
+        let release = async {
+            if let Some(ports) = &self.context.ports {
+                ports.shutdown(&*self.context.runtime).await;
+            }
+        };
+        join3(self.context.announcer.shutdown(), self.context.transport.shutdown(), release).await;
         let tracker = self.context.tracker().clone();
         if let Some(tracker) = tracker {
             tracker.shutdown().await;

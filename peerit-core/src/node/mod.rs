@@ -20,6 +20,7 @@ mod manifest_fetch;
 mod options;
 mod paths;
 mod places;
+mod ports;
 #[cfg(test)]
 mod relay_tests;
 mod resolve;

@@ -78,3 +78,12 @@ where
     };
     (job, output)
 }
+
+/// Runs a future that knows tokio only to its end on this thread, which may block: in a runtime of its own, so that it
+/// works the same whichever runtime the node is on.
+///
+/// # Errors
+/// When the system has no file descriptors for it.
+pub(crate) fn on_tokio<F: Future>(future: F) -> io::Result<F::Output> {
+    Ok(::tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future))
+}

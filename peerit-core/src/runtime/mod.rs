@@ -26,8 +26,8 @@ pub mod tokio;
 #[cfg(any(feature = "async-std", feature = "tokio"))]
 mod udp_watch;
 
-pub(crate) use help::with_output;
 pub use help::{Elapsed, blocking, timeout};
+pub(crate) use help::{on_tokio, with_output};
 
 /// The runtime of an application that names none: async-std when that feature is on, else the tokio
 /// runtime this is called in.

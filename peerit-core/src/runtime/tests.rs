@@ -125,3 +125,11 @@ fn unix_sockets_carry_bytes() {
         assert_eq!(received, "ping");
     });
 }
+
+#[test]
+fn what_knows_tokio_only_runs_on_a_blocking_thread_of_each() {
+    on_each_runtime(|runtime| async move {
+        let job = || on_tokio(async { ::tokio::time::sleep(Duration::from_millis(1)).await });
+        blocking(&*runtime, job).await.unwrap();
+    });
+}

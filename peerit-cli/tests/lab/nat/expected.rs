@@ -23,6 +23,16 @@ const MATRIX: [(Kind, &str); 9] = [
 const SAME_NAT: [(Kind, char); 3] =
     [(Kind::FullCone, 'D'), (Kind::Restricted, 'D'), (Kind::Symmetric, 'D')];
 
+/// With a router that maps ports on request on one side or both, else symmetric ones. Who dials what the tracker named
+/// does not know that it is mapped: D. Who is dialled there does.
+const IGD: [(Kind, Kind, char); 5] = [
+    (Kind::Restricted, Kind::Igd, 'M'),
+    (Kind::Symmetric, Kind::Igd, 'M'),
+    (Kind::Igd, Kind::Restricted, 'D'),
+    (Kind::Igd, Kind::Symmetric, 'D'),
+    (Kind::Igd, Kind::Igd, 'D'),
+];
+
 /// What is expected of a pairing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
@@ -50,6 +60,11 @@ impl Pairing {
         apart.chain(SAME_NAT.map(|(kind, _)| Self::Together(kind))).collect()
     }
 
+    /// Those with a router that maps ports on request.
+    pub(crate) fn with_igd() -> Vec<Self> {
+        IGD.map(|(sharer, downloader, _)| Self::Apart { sharer, downloader }).to_vec()
+    }
+
     /// As in "restricted/open" and "same/restricted".
     pub(crate) fn of_name(name: &str) -> Self {
         match name.split_once('/') {
@@ -72,6 +87,11 @@ impl Pairing {
 
     pub(crate) fn expected(self) -> Expected {
         let letter = match self {
+            Self::Apart { sharer, downloader } if [sharer, downloader].contains(&Kind::Igd) => {
+                let is_it =
+                    |(one, other, _): &&(Kind, Kind, char)| (*one, *other) == (sharer, downloader);
+                IGD.iter().find(is_it).expect("in the table").2
+            }
             Self::Apart { sharer, downloader } => {
                 let (_, row) = MATRIX.iter().find(|(kind, _)| *kind == sharer).unwrap();
                 let column = Kind::ALL.iter().position(|kind| *kind == downloader).unwrap();

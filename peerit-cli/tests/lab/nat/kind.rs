@@ -14,6 +14,8 @@ pub(crate) enum Nat {
     Restricted,
     /// Address and port-dependent mapping and filtering: a random port for each destination.
     Symmetric,
+    /// As symmetric, and maps ports on request: see [`super::igd`].
+    Mapping,
     /// As restricted, and no UDP passes.
     UdpBlocked,
 }
@@ -22,16 +24,17 @@ impl Nat {
     /// The rules of one with this host behind it.
     pub(crate) fn rules(self, host: Ipv4Addr) -> String {
         let mapping = match self {
-            Self::Symmetric => "masquerade random,fully-random",
+            Self::Symmetric | Self::Mapping => "masquerade random,fully-random",
             Self::FullCone | Self::Restricted | Self::UdpBlocked => "masquerade",
         };
         let incoming = match self {
             Self::FullCone => format!("meta l4proto {{ tcp, udp }} dnat to {host}"),
-            Self::Restricted | Self::Symmetric | Self::UdpBlocked => "accept".to_owned(),
+            _ => "accept".to_owned(),
         };
         let passing = match self {
             Self::FullCone => "accept",
             Self::Restricted | Self::Symmetric => "iifname \"eth0\" ct state new drop",
+            Self::Mapping => "ct status dnat accept; iifname \"eth0\" ct state new drop",
             Self::UdpBlocked => "meta l4proto udp drop; iifname \"eth0\" ct state new drop",
         };
         format!(
@@ -62,9 +65,12 @@ pub(crate) enum Kind {
     Ipv6,
     /// The same, and the router drops new IPv6 connections from outside.
     Ipv6Filtered,
+    /// A symmetric one that maps ports on request. Beside the others, as it takes a program that may not be there.
+    Igd,
 }
 
 impl Kind {
+    /// Those of the matrix.
     pub(crate) const ALL: [Self; 9] = [
         Self::Open,
         Self::FullCone,
@@ -88,11 +94,12 @@ impl Kind {
             Self::UdpBlocked => "udp-blocked",
             Self::Ipv6 => "ipv6",
             Self::Ipv6Filtered => "ipv6-filter",
+            Self::Igd => "igd",
         }
     }
 
     pub(crate) fn of_name(name: &str) -> Self {
-        let kind = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        let kind = Self::ALL.into_iter().chain([Self::Igd]).find(|kind| kind.name() == name);
         kind.unwrap_or_else(|| panic!("{name} is no kind of NAT"))
     }
 
@@ -106,6 +113,7 @@ impl Kind {
             Self::Carrier => &[Nat::Restricted, Nat::Restricted],
             Self::CarrierSymmetric => &[Nat::Symmetric, Nat::Restricted],
             Self::UdpBlocked => &[Nat::UdpBlocked],
+            Self::Igd => &[Nat::Mapping],
         }
     }
 

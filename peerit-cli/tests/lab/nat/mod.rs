@@ -3,7 +3,7 @@
 //! A share on one side, a download of 8 MiB on the other, a tracker between them; what counts is whether it
 //! completes, by which path, and when the first chunk was verified. What each pairing is expected to come to is
 //! [`expected`]'s table. It needs Linux, root, `ip`, `tc`, `ethtool` and `nft`; where something is missing, a line says
-//! what, and nothing is tested.
+//! what, and nothing is tested. Routers that map ports need `miniupnpd`.
 //!
 //! `cargo test` plays a few pairings. All of them, in a quarter of an hour:
 //!
@@ -16,6 +16,7 @@
 mod cell;
 mod doctor;
 mod expected;
+mod igd;
 mod kind;
 mod network;
 
@@ -51,10 +52,19 @@ fn the_matrix() {
     });
 }
 
+#[test]
+fn a_router_that_maps_ports_makes_paths_direct() {
+    let Some(bench) = bench_with_igd() else { return };
+    check_at(&bench, Pairing::with_igd());
+}
+
 fn check(pairings: Vec<Pairing>) {
     let Some(bench) = bench() else { return };
-    let outcomes: Vec<Outcome> =
-        pairings.into_iter().map(|pairing| play(&bench, pairing)).collect();
+    check_at(&bench, pairings);
+}
+
+fn check_at(bench: &Bench, pairings: Vec<Pairing>) {
+    let outcomes: Vec<Outcome> = pairings.into_iter().map(|pairing| play(bench, pairing)).collect();
     let table = table(&outcomes);
     println!("{table}");
     assert!(outcomes.iter().all(|outcome| outcome.problem.is_empty()), "\n{table}");
@@ -84,4 +94,11 @@ fn table(outcomes: &[Outcome]) -> String {
 fn bench() -> Option<Bench> {
     let bench = Bench::open().and_then(|bench| bench.try_nat().map(|()| bench));
     bench.map_err(|why| println!("the lab of NATs is skipped: {why}")).ok()
+}
+
+/// The same, with routers that map ports.
+fn bench_with_igd() -> Option<Bench> {
+    let bench = bench()?;
+    igd::try_program(&bench).map_err(|why| println!("mapped ports are not tested: {why}")).ok()?;
+    Some(bench)
 }

@@ -11,6 +11,7 @@
 
 use std::net::Ipv6Addr;
 
+use super::igd::{Igd, Protocols};
 use super::kind::Kind;
 use crate::bench::Bench;
 use crate::host::Host;
@@ -112,17 +113,35 @@ impl Internet {
 /// Machines behind the same NATs, at one place of the internet.
 pub(crate) struct Site {
     pub(crate) hosts: Vec<Host>,
+    _igd: Option<Igd>,
     /// Dropped after the hosts.
-    _routers: Vec<Segment>,
+    routers: Vec<Segment>,
 }
 
 impl Site {
+    /// The router that hosts are behind.
+    pub(crate) fn router(&self) -> &Segment {
+        self.routers.last().unwrap()
+    }
+
     pub(crate) fn new(
         bench: &Bench,
         internet: &Internet,
         place: Place,
         kind: Kind,
         host_count: u8,
+    ) -> Self {
+        Self::with_protocols(bench, internet, place, kind, host_count, Protocols::All)
+    }
+
+    /// The same, with a router that maps ports by some protocols only, if it does.
+    pub(crate) fn with_protocols(
+        bench: &Bench,
+        internet: &Internet,
+        place: Place,
+        kind: Kind,
+        host_count: u8,
+        protocols: Protocols,
     ) -> Self {
         let mut routers: Vec<Segment> = Vec::new();
         for (depth, nat) in kind.nats().iter().enumerate() {
@@ -135,6 +154,10 @@ impl Site {
             router.namespace().forward();
             routers.push(router);
         }
+        let igd = routers.last().filter(|_| kind == Kind::Igd).map(|router| {
+            publish(internet, place, router);
+            Igd::start(bench, router, protocols)
+        });
         let network = routers.last().unwrap_or(internet.network(place));
         let numbers = SITE_NUMBER..SITE_NUMBER + host_count;
         let host = |number| {
@@ -145,7 +168,27 @@ impl Site {
         if let (true, Some(router)) = (kind.has_ipv6(), routers.last()) {
             add_ipv6(internet, place, kind, router, &hosts);
         }
-        Self { hosts, _routers: routers }
+        Self { hosts, _igd: igd, routers }
+    }
+}
+
+/// Gives a router an address that is free for all to use: `miniupnpd` takes those of RFC 5737 for what they are. It is of
+/// 128.66.0.0/16, an old network for tests in which nobody is.
+fn publish(internet: &Internet, place: Place, router: &Segment) {
+    let network = internet.network(place);
+    let (number, far_route) = match place {
+        Place::Near => (0, None),
+        Place::Far => (1, Some(internet.near.address(FAR_NUMBER))),
+    };
+    let address = format!("128.66.{number}.{SITE_NUMBER}/32");
+    let inside = router.namespace();
+    inside.ip("address flush dev eth0");
+    inside.ip(&format!("address add {address} dev eth0"));
+    inside.ip(&format!("route add {}/24 dev eth0", network.address(0)));
+    inside.ip(&format!("route add default via {}", network.address(1)));
+    network.namespace().ip(&format!("route add {address} dev br0"));
+    if let Some(router) = far_route {
+        internet.near.namespace().ip(&format!("route add {address} via {router}"));
     }
 }
 

@@ -237,7 +237,7 @@ impl Attempt {
         let (method, path) = if by_quic {
             (Method::Quic, self.path_to(address))
         } else {
-            (Method::ReversedDial, Path::Direct)
+            (Method::ReversedDial, outbox.locals.path_from(address, Transport::Tcp))
         };
         let trial = self.report.begin(method, Some(address));
         self.report.end(trial, Outcome::Worked);

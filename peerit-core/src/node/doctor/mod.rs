@@ -1,5 +1,6 @@
 //! What this machine's way to the internet is like, found out with the help of named servers only.
 
+mod ports;
 mod probe;
 mod report;
 #[cfg(test)]
@@ -19,7 +20,10 @@ use crate::runtime::{Runtime, blocking, timeout};
 use crate::tracker::stun::{AnswerFrom, Binding};
 use crate::tracker::{empty_request, is_response_to};
 
-pub use report::{AddressReport, Advice, Filtering, Ipv6, Mapping, Report, ServerReport};
+pub use ports::try_port_mapping;
+pub use report::{
+    AddressReport, Advice, Filtering, Ipv6, Mapping, PortMapping, Report, ServerReport,
+};
 
 /// Most servers that are asked; further ones are left out.
 pub const SERVERS_MAX: usize = 16;
@@ -56,7 +60,8 @@ pub enum DoctorError {
 /// Asks `servers` and nobody else, the first 16 of them. Takes up to 8 s, or as long as the system's resolver.
 ///
 /// The mapping comes from what servers at different addresses see of one socket; the filtering from a
-/// server that answers from elsewhere on request, as those of RFC 5780 do.
+/// server that answers from elsewhere on request, as those of RFC 5780 do. What the router maps on request is
+/// another question, see [`try_port_mapping`].
 ///
 /// # Errors
 /// When the system has no socket or no random numbers.
@@ -199,7 +204,7 @@ fn conclude(servers: Vec<ServerReport>, own_port: u16, filtering: Filtering) -> 
         Some(ip) if over_ipv6.is_empty() => Ipv6::Untried(ip),
         Some(ip) => Ipv6::Broken(ip),
     };
-    Report { servers, udp, mapping, filtering, ipv6 }
+    Report { servers, udp, mapping, filtering, ports: PortMapping::Untried, ipv6 }
 }
 
 /// Global unicast addresses are all in 2000::/3 (RFC 4291, section 2.4, as assigned by IANA).

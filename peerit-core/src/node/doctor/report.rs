@@ -15,6 +15,8 @@ pub struct Report {
     pub mapping: Mapping,
     /// Whose datagrams it lets in over IPv4.
     pub filtering: Filtering,
+    /// Whether it maps ports on request.
+    pub ports: PortMapping,
     /// What IPv6 is good for here.
     pub ipv6: Ipv6,
 }
@@ -148,6 +150,44 @@ impl Filtering {
     }
 }
 
+/// Whether a router maps ports on request (PCP, NAT-PMP, UPnP IGD).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortMapping {
+    /// It was not asked.
+    Untried,
+    /// It does.
+    Works {
+        /// How it was asked, for people.
+        protocol: &'static str,
+        /// What led to a TCP port of this machine; none if that was refused.
+        tcp: Option<SocketAddr>,
+        /// What led to a UDP port of this machine; none if that was refused.
+        udp: Option<SocketAddr>,
+    },
+    /// It does not, or not to any avail; why, for people.
+    Impossible(String),
+}
+
+impl fmt::Display for PortMapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (protocol, tcp, udp) = match self {
+            Self::Untried => return f.write_str("not tried"),
+            Self::Impossible(problem) => return f.write_str(problem),
+            Self::Works { protocol, tcp, udp } => (protocol, tcp, udp),
+        };
+        write!(f, "{protocol} works:")?;
+        let got = [("TCP", tcp), ("UDP", udp)];
+        for (index, (name, got)) in got.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            match got {
+                Some(address) => write!(f, "{comma} {name} {address}")?,
+                None => write!(f, "{comma} {name} refused")?,
+            }
+        }
+        f.write_str(" (given back)")
+    }
+}
+
 /// What IPv6 is good for on a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ipv6 {
@@ -179,13 +219,16 @@ impl Report {
         if self.udp == Some(false) {
             advice.push(Advice::LetUdpOut);
         }
+        let maps_ports = matches!(self.ports, PortMapping::Works { tcp: Some(_), .. });
         match self.mapping {
             Mapping::NoNat => advice.push(Advice::LetPeersIn),
             Mapping::Unknown if self.udp == Some(true) => advice.push(Advice::NameAnother),
-            mapping if mapping.is_dependent() => advice.push(Advice::AvoidDependence),
+            mapping if mapping.is_dependent() && !maps_ports => {
+                advice.push(Advice::AvoidDependence);
+            }
             _ => {}
         }
-        if self.mapping != Mapping::NoNat {
+        if self.mapping != Mapping::NoNat && !maps_ports {
             advice.push(Advice::ForwardPort);
         }
         match self.ipv6 {
@@ -299,6 +342,7 @@ mod tests {
             udp,
             mapping,
             filtering: Filtering::Unknown,
+            ports: PortMapping::Untried,
             ipv6: Ipv6::Absent,
         };
         use Advice::{AvoidDependence, ForwardPort, LetPeersIn, LetUdpOut, NameAnother, Unreached};
@@ -311,5 +355,14 @@ mod tests {
         assert_eq!(advice(Mapping::Unknown), [NameAnother, ForwardPort]);
         assert_eq!(advice(Mapping::EndpointIndependent), [ForwardPort]);
         assert_eq!(advice(Mapping::Dependent), [AvoidDependence, ForwardPort]);
+        let got = |tcp| PortMapping::Works { protocol: "PCP", tcp, udp: mapped };
+        let with = |tcp| {
+            let report = report(mapped, None, Some(true), Mapping::Dependent);
+            Report { ports: got(tcp), ..report }.advice()
+        };
+        assert_eq!(with(mapped), []);
+        assert_eq!(with(None), [AvoidDependence, ForwardPort]);
+        let line = "PCP works: TCP refused, UDP 192.0.2.9:7 (given back)";
+        assert_eq!(got(None).to_string(), line);
     }
 }

@@ -52,6 +52,8 @@ struct Driver {
     outcomes: Sender<Outcome>,
     interfaces_at: Timestamp,
     places: Vec<SocketAddr>,
+    /// The ports of the router that lead to us.
+    mapped: Vec<Candidate>,
 }
 
 /// Finds paths until the node shuts down.
@@ -75,6 +77,7 @@ pub(crate) async fn run(
         outcomes,
         interfaces_at: Timestamp::ZERO,
         places: Vec::new(),
+        mapped: Vec::new(),
     };
     let mut buffer = [0; STUN_MAX];
     let stun = Arc::clone(&driver.means.stun);
@@ -131,17 +134,30 @@ impl Driver {
             return;
         }
         let is_first = self.places.is_empty();
+        self.places = places;
+        if !is_first {
+            // They were the other network's.
+            self.mapped.clear();
+        }
+        self.tell_places();
+        if !is_first {
+            self.context.announcer.network_changed();
+            if let Some(ports) = &self.context.ports {
+                ports.network_changed();
+            }
+        }
+    }
+
+    /// Tells the traversal where this node may be reached.
+    fn tell_places(&mut self) {
         let of = |address: &SocketAddr| {
             let tcp = SocketAddr::new(address.ip(), self.context.listen_port());
             let host = |transport, at| Candidate::new(CandidateKind::Host, transport, at);
             [host(Transport::Udp, *address), host(Transport::Tcp, tcp)]
         };
-        let candidates = places.iter().flat_map(of).collect();
-        self.places = places;
+        let hosts = self.places.iter().flat_map(of);
+        let candidates = hosts.chain(self.mapped.iter().copied()).collect();
         self.tell(Event::LocalCandidates { candidates });
-        if !is_first {
-            self.context.announcer.network_changed();
-        }
     }
 
     async fn obey(&mut self, command: Command) {
@@ -164,8 +180,14 @@ impl Driver {
                 self.act().await;
                 // Nobody looks for it here: it has found us without help.
                 if let Some((_, opened)) = self.arrived.take() {
-                    self.hand_over(topic, peer, opened, Path::Direct);
+                    let transport = if by_quic { Transport::Udp } else { Transport::Tcp };
+                    let path = self.traversal.path_from(address, transport);
+                    self.hand_over(topic, peer, opened, path);
                 }
+            }
+            Command::Mapped(mapped) => {
+                self.mapped = mapped;
+                self.tell_places();
             }
             Command::Event(event) => {
                 if let Event::Leave { topic } = event {

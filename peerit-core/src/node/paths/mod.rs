@@ -12,7 +12,7 @@ use async_channel::{Receiver, Sender};
 
 use super::input::Input;
 use crate::id::{ContentId, PeerId, Topic};
-use crate::nat;
+use crate::nat::{self, Candidate};
 use crate::runtime::UdpSocket;
 use crate::transport::{PeerStream, QuicTransport, RelayDialer};
 
@@ -37,6 +37,7 @@ pub(crate) enum Command {
     Join { content_id: ContentId, trackers: Vec<String>, inputs: Sender<Input> },
     Want { topic: Topic, peer: PeerId, address: SocketAddr },
     Accepted { topic: Topic, stream: Box<PeerStream> },
+    Mapped(Vec<Candidate>),
     Event(nat::Event),
 }
 
@@ -66,6 +67,11 @@ impl Paths {
     /// A peer has connected to us; the swarm is told, once it is known by which path.
     pub(crate) fn accepted(&self, topic: Topic, stream: PeerStream) {
         self.send(Command::Accepted { topic, stream: Box::new(stream) });
+    }
+
+    /// These ports of the router lead to us, in place of those before.
+    pub(crate) fn mapped(&self, candidates: Vec<Candidate>) {
+        self.send(Command::Mapped(candidates));
     }
 
     pub(crate) fn event(&self, event: nat::Event) {

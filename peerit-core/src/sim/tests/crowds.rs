@@ -70,7 +70,7 @@ fn without_leeches_there_is_nothing_to_wait_for() {
     assert_eq!(run(crowd(1, 0, 1)).finished, Duration::ZERO);
 }
 
-/// A schedule that has become worse shows here: 1.04 as measured, the rest is for other seeds.
+/// A schedule that has become worse shows here: 1.05 as measured, the rest is for other seeds.
 #[test]
 fn a_few_finish_close_to_the_bound() {
     let links = [(20, 20), (10, 40), (100, 10)];
@@ -79,7 +79,7 @@ fn a_few_finish_close_to_the_bound() {
         scenario.peers[0].link = Link::mbit(seed_up, 100);
         scenario.peers[1..].iter_mut().for_each(|peer| peer.link = Link::mbit(up, 100));
         let report = run(scenario);
-        assert!(report.ratio < 1.1, "{seed_up}/{up}: {}", report.ratio);
+        assert!(report.ratio < 1.07, "{seed_up}/{up}: {}", report.ratio);
         let duplicates = report.duplicate_bytes as f64 / report.payload_bytes as f64;
         assert!(duplicates < 0.01, "{seed_up}/{up}: {duplicates}");
     }

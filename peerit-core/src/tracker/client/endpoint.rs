@@ -230,9 +230,12 @@ impl Endpoint {
         mut flight: Flight,
         outbox: &mut Outbox,
     ) {
+        let observed = self.observed;
         let Some(slot) = self.slots.get_mut(&flight.topic) else { return };
+        let part = slot.part.seen_at(observed, outbox.mapped);
+        slot.told_port = part.listen_port;
         let request =
-            request(transaction, &self.token, flight.topic, outbox.own, flight.event, slot.part);
+            request(transaction, &self.token, flight.topic, outbox.own, flight.event, part);
         slot.announced |= flight.over_stream || !self.token.is_empty();
         if flight.over_stream {
             flight.deadline = now + STREAM_DEADLINE;
@@ -395,7 +398,7 @@ impl Endpoint {
             self.slots.remove(&flight.topic);
             return None;
         }
-        let own = outbox.own;
+        let (own, observed) = (outbox.own, self.observed);
         let slot = self.slots.get_mut(&flight.topic)?;
         (slot.seeds, slot.leeches, slot.refusal) = (reply.seeds, reply.leeches, "");
         slot.event = AnnounceEvent::Unspecified;
@@ -405,7 +408,11 @@ impl Endpoint {
         }
         let interval = Duration::from_millis(reply.interval_ms.into());
         let interval = interval.clamp(INTERVAL_MIN, INTERVAL_MAX);
-        let wait = slot.wait(interval);
+        let mut wait = slot.wait(interval);
+        if slot.told_port != slot.part.seen_at(observed, outbox.mapped).listen_port {
+            // It said only now where it sees us. It cannot have us hurry by saying something else each time.
+            wait = INTERVAL_MIN;
+        }
         Some(wait - random_part(wait / 10, &mut outbox.rng))
     }
 

@@ -71,6 +71,11 @@ pub enum Event {
     },
     /// This machine's addresses are others now: all trackers are told at once.
     NetworkChanged,
+    /// A router leads this address to the port on which we take connections; none: no more.
+    Mapped {
+        /// Trackers that see us at this IP address name this port to others.
+        external: Option<SocketAddr>,
+    },
     /// The answer to [`Action::Resolve`].
     Resolved {
         /// The tracker.

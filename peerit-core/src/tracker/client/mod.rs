@@ -40,6 +40,8 @@ struct Outbox {
     own: PeerId,
     rng: Rng,
     actions: VecDeque<Action>,
+    /// Where a router leads to our port.
+    mapped: Option<SocketAddr>,
 }
 
 /// Asks trackers about topics, in turn with intervals, retransmissions and backoff.
@@ -86,12 +88,23 @@ struct Part {
     seed: bool,
 }
 
+impl Part {
+    /// What a tracker is told that sees us at an address: peers that it names us to dial that. Where it is the router's,
+    /// the port which the router maps leads to us.
+    fn seen_at(self, observed: Option<SocketAddr>, mapped: Option<SocketAddr>) -> Self {
+        let is_there = |mapped: &SocketAddr| observed.is_some_and(|at| at.ip() == mapped.ip());
+        let port = mapped.filter(|_| self.listen_port != 0).filter(is_there);
+        Self { listen_port: port.map_or(self.listen_port, |mapped| mapped.port()), ..self }
+    }
+}
+
 impl TrackerClient {
     /// A client without topics. `own` goes into announces; `seed` should be random, so that nobody
     /// can guess transactions.
     #[must_use]
     pub fn new(own: PeerId, seed: u64) -> Self {
-        let outbox = Outbox { own, rng: Rng::from_seed(seed), actions: VecDeque::new() };
+        let outbox =
+            Outbox { own, rng: Rng::from_seed(seed), actions: VecDeque::new(), mapped: None };
         let signals = Allowance::new(Timestamp::ZERO, SIGNAL_BURST, SIGNALS_PER_SECOND);
         Self { outbox, topics: BTreeMap::new(), trackers: BTreeMap::new(), signals }
     }
@@ -107,6 +120,10 @@ impl TrackerClient {
             Event::Signal { topic, receiver, sealed } => self.signal(now, topic, receiver, sealed),
             Event::NetworkChanged => {
                 self.trackers.values_mut().for_each(|tracker| tracker.network_changed(now));
+            }
+            Event::Mapped { external } => {
+                self.outbox.mapped = external;
+                self.trackers.values_mut().for_each(|tracker| tracker.mapped(now, external));
             }
             Event::Resolved { tracker, addresses } => self.resolved(now, &tracker, &addresses),
             Event::ResolveFailed { tracker, reason } => {

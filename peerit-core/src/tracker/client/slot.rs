@@ -22,6 +22,8 @@ pub(super) struct Slot {
     pub(super) due: Option<Timestamp>,
     /// Whether the tracker may have us in its table.
     pub(super) announced: bool,
+    /// The port that the tracker was told last.
+    pub(super) told_port: u16,
     /// Answers with few peers since we joined.
     pub(super) lonely: u32,
     pub(super) seeds: u32,
@@ -37,6 +39,7 @@ impl Slot {
             event: AnnounceEvent::Started,
             due: None,
             announced,
+            told_port: part.listen_port,
             lonely: 0,
             seeds: 0,
             leeches: 0,

@@ -74,6 +74,10 @@ impl Tracker {
         self.endpoints.iter_mut().for_each(|endpoint| endpoint.network_changed(now));
     }
 
+    pub(super) fn mapped(&mut self, now: Timestamp, external: Option<SocketAddr>) {
+        self.endpoints.iter_mut().for_each(|endpoint| endpoint.mapped(now, external));
+    }
+
     /// Whether nothing is left to say to it.
     pub(super) fn is_idle(&self) -> bool {
         self.topics.is_empty() && self.endpoints.iter().all(Endpoint::is_idle)

@@ -49,6 +49,46 @@ fn two_peers_meet_in_three_round_trips() {
 }
 
 #[test]
+fn peers_dial_a_mapped_port_where_the_tracker_sees_the_router() {
+    let mapped = |ip: &str| {
+        let external = Some(SocketAddr::new(ip.parse().unwrap(), 9_000));
+        ClientEvent::Mapped { external }
+    };
+    let there = address(A).ip();
+    for (event, port) in [(mapped(&there.to_string()), 9_000), (mapped("203.0.113.9"), 7_000)] {
+        for is_late in [false, true] {
+            let mut net = pair(1);
+            if !is_late {
+                net.tell(address(A), event.clone());
+            }
+            net.join(address(A), &["t1:59000"], true);
+            // Where it is seen is known only once it has been announced.
+            net.run(seconds(11));
+            if is_late {
+                net.tell(address(A), event.clone());
+                net.run(seconds(1));
+            }
+            net.join(address(B), &["t1:59000"], false);
+            net.run(seconds(1));
+            let known = net.nodes[&address(B)].known();
+            assert_eq!(known, [SocketAddr::new(there, port)].into(), "{is_late} {event:?}");
+        }
+    }
+}
+
+#[test]
+fn a_port_that_is_the_same_outside_is_not_announced_again() {
+    let mut net = pair(1);
+    net.join(address(A), &["t1:59000"], true);
+    net.run(seconds(1));
+    let before = net.traffic;
+    let external = Some(dial(A));
+    net.tell(address(A), ClientEvent::Mapped { external });
+    net.tell(address(A), ClientEvent::Mapped { external: None });
+    assert_eq!(net.traffic, before);
+}
+
+#[test]
 fn peers_meet_over_a_bad_network() {
     for seed in 0..100 {
         let mut net = pair(seed);

@@ -1,5 +1,7 @@
 //! Being reached through a tracker: signals, and the address at which it sees us.
 
+use std::net::SocketAddr;
+
 use peerit_proto::tracker::v1 as proto;
 use peerit_proto::wire::v1::SocketAddress;
 use proto::AnnounceEvent;
@@ -53,6 +55,16 @@ impl Endpoint {
         (self.retry_at, self.stream_until, self.observed) = (now, Timestamp::ZERO, None);
         self.answers_udp = false;
         self.announce_all(now);
+    }
+
+    /// A router leads another address to our port, or none: trackers hear of it where that means another port.
+    pub(in super::super) fn mapped(&mut self, now: Timestamp, external: Option<SocketAddr>) {
+        let observed = self.observed;
+        let is_told =
+            |slot: &Slot| slot.told_port == slot.part.seen_at(observed, external).listen_port;
+        if !self.slots.values().all(is_told) {
+            self.announce_all(now);
+        }
     }
 
     fn announce_all(&mut self, now: Timestamp) {
