@@ -75,9 +75,14 @@ impl Namespace {
     pub(crate) fn forward(&self) {
         for family in ["ipv4", "ipv6"] {
             let name = if family == "ipv4" { "ip_forward" } else { "conf/all/forwarding" };
-            let script = format!("echo 1 > /proc/sys/net/{family}/{name}");
-            run(self.command("sh").args(["-c", &script])).unwrap();
+            self.set(&format!("net/{family}/{name}"), 1);
         }
+    }
+
+    /// Sets what is below `/proc/sys`.
+    pub(crate) fn set(&self, name: &str, value: u32) {
+        let script = format!("echo {value} > /proc/sys/{name}");
+        run(self.command("sh").args(["-c", &script])).unwrap();
     }
 
     /// A command in it, to which arguments can be added.

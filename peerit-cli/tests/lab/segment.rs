@@ -35,7 +35,11 @@ impl Segment {
     pub(crate) fn new(bench: &Bench, name: &str, prefix: [u8; 3]) -> Self {
         let namespace = Namespace::new(&bench.namespace_name(name));
         let segment = Self { namespace, prefix };
-        segment.namespace.ip("link add br0 type bridge");
+        // One of its own: else it has that of a port, and another one when that host comes or goes, of which its
+        // neighbours hear late.
+        let [a, b, c] = prefix;
+        let own = format!("02:00:{a:02x}:{b:02x}:{c:02x}:01");
+        segment.namespace.ip(&format!("link add br0 address {own} type bridge"));
         segment.namespace.ip(&format!("address add {}/24 dev br0", segment.address(1)));
         segment.namespace.ip("link set br0 up");
         segment

@@ -201,6 +201,7 @@ impl NatTraversal {
     }
 
     fn want(&mut self, now: Timestamp, target: Target, addresses: &[SocketAddr]) {
+        self.drop_settled(target);
         if self.attempts.contains_key(&target) {
             self.with(now, target, |attempt, _| attempt.dial_known(addresses));
             return;
@@ -213,6 +214,18 @@ impl NatTraversal {
         match obstacle {
             Some(obstacle) => self.refuse(target, obstacle),
             None => self.begin(now, target, addresses),
+        }
+    }
+
+    /// Makes place for a new attempt: the connection that ended the one before is gone, and what has crossed it is of no
+    /// use any more.
+    fn drop_settled(&mut self, target: Target) {
+        if let Some(mut settled) = self.attempts.remove(&target) {
+            if settled.is_settled {
+                settled.abandon(Obstacle::Unwanted, &mut self.outbox);
+            } else {
+                self.attempts.insert(target, settled);
+            }
         }
     }
 
@@ -246,6 +259,10 @@ impl NatTraversal {
         let opened = seal::open(&swarm.key, from.peer, own, sealed).ok_or(SignalError::Seal)?;
         let signal = Signal::decode(&opened)?;
         let known = self.attempts.get(&from).map(|attempt| attempt.knows(signal.attempt));
+        let is_settled = self.attempts.get(&from).is_some_and(|attempt| attempt.is_settled);
+        if known == Some(true) && is_settled {
+            return Ok(());
+        }
         if known != Some(true) {
             let is_offer = !signal.answer && from.peer != own;
             let has_room = known.is_some() || self.attempts.len() < OFFERED_ATTEMPTS_MAX;
@@ -253,7 +270,8 @@ impl NatTraversal {
                 return Ok(());
             }
         }
-        if known.is_none() {
+        if known.is_none() || is_settled {
+            self.drop_settled(from);
             let answering = self.new_attempt(now, from);
             self.attempts.extend(answering.map(|attempt| (from, attempt)));
         }
@@ -315,6 +333,7 @@ impl NatTraversal {
                 self.attempts.remove(&target);
                 self.relayed.remove(target);
             }
+            End::Crossed => self.relayed.remove(target),
             End::Relayed => {
                 self.relayed.insert(target);
                 self.with(now, target, |_, _| {});

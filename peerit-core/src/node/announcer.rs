@@ -54,6 +54,7 @@ enum Command {
     Completed(Topic),
     Signal { topic: Topic, receiver: PeerId, sealed: Bytes },
     NetworkChanged,
+    PathLost,
     Mapped(Option<SocketAddr>),
     Follow(Sender<nat::Event>),
     Leave(Topic),
@@ -121,6 +122,11 @@ impl Announcer {
     /// Tells all trackers at once that this machine has other addresses now.
     pub fn network_changed(&self) {
         self.send(Command::NetworkChanged);
+    }
+
+    /// A path to a peer is dead: trackers are asked whether our own address is another one.
+    pub fn path_lost(&self) {
+        self.send(Command::PathLost);
     }
 
     /// The router leads this address to the port on which peers are taken, or none: those trackers that see us there
@@ -285,6 +291,7 @@ impl Driver {
                 self.tell(ClientEvent::Signal { topic, receiver, sealed });
             }
             Some(Command::NetworkChanged) => self.tell(ClientEvent::NetworkChanged),
+            Some(Command::PathLost) => self.tell(ClientEvent::PathLost),
             Some(Command::Mapped(external)) => self.tell(ClientEvent::Mapped { external }),
             Some(Command::Follow(words)) => self.words = Some(words),
             Some(Command::Status(topic, sender)) => {

@@ -94,11 +94,19 @@ async fn run(
         ended = reading => ended,
         ended = writing => ended,
     };
-    if let Err(error) = ended {
-        log::debug!("connection {}: {error}", peer.0);
-    }
+    let input = match ended {
+        Err(FrameError::Io(error)) => {
+            log::debug!("connection {} is broken: {error}", peer.0);
+            Input::Broken(peer)
+        }
+        Err(error) => {
+            log::debug!("connection {}: {error}", peer.0);
+            Input::Swarm(Event::Disconnected { peer })
+        }
+        Ok(()) => Input::Swarm(Event::Disconnected { peer }),
+    };
     // Fails when the share has ended: then nobody needs to know.
-    let _ = source.inputs.send(Input::Swarm(Event::Disconnected { peer })).await;
+    let _ = source.inputs.send(input).await;
 }
 
 async fn read(

@@ -3,6 +3,7 @@
 use async_channel::Sender;
 
 use super::announcer::Found;
+use crate::id::PeerKey;
 use crate::store::StoreError;
 use crate::swarm::{Direction, Event};
 use crate::transport::PeerStream;
@@ -15,6 +16,8 @@ pub(crate) enum Input {
     Found(Vec<Found>),
     /// A connection is open and both sides have proved that they know the manifest.
     Opened { stream: Box<PeerStream>, direction: Direction },
+    /// A connection has broken: nothing comes from the peer any more.
+    Broken(PeerKey),
     /// Content could not be read or written.
     StoreFailed(StoreError),
     /// The files are final.

@@ -198,6 +198,10 @@ impl<'a> SwarmDriver<'a> {
                 }
                 self.swarm.handle_event(now, event);
             }
+            Input::Broken(peer) => {
+                self.look_again(peer);
+                self.swarm.handle_event(now, Event::Disconnected { peer });
+            }
             Input::Found(peers) => self.found(now, peers),
             Input::Opened { stream, direction } => self.open(now, *stream, direction),
             Input::StoreFailed(error) => return Err(error.into()),
@@ -241,6 +245,20 @@ impl<'a> SwarmDriver<'a> {
         if let Some(paths) = self.context.paths.as_ref().filter(|_| !self.is_connected(id)) {
             let topic = self.share.content_id().topic();
             paths.event(nat::Event::Disconnected { topic, peer: id });
+        }
+    }
+
+    /// The path to a peer may be dead, as its address or ours has changed: it is looked for at once, in all ways,
+    /// where the swarm would wait before it dials the same address again. One that was killed is asked for in vain,
+    /// which costs three signals.
+    fn look_again(&mut self, peer: PeerKey) {
+        let id = self.connected.get(&peer).copied();
+        self.disconnect(peer);
+        let lost = id.filter(|id| !*self.paused && !self.is_connected(*id));
+        if let (Some(paths), Some(peer)) = (&self.context.paths, lost) {
+            self.context.announcer.path_lost();
+            let (topic, addresses) = (self.share.content_id().topic(), Vec::new());
+            paths.event(nat::Event::Want { topic, peer, addresses });
         }
     }
 

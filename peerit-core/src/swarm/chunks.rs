@@ -14,6 +14,7 @@ impl Swarm {
             match action {
                 scheduler::Action::Request { peer, block } => {
                     self.send(peer, Frame::Request(block));
+                    self.note_question();
                 }
                 scheduler::Action::Cancel { peer, block } => self.send(peer, Frame::Cancel(block)),
                 scheduler::Action::Interest { peer, interested } => {

@@ -14,6 +14,9 @@ pub(super) const TOKEN_LENGTH: usize = 16;
 /// hands is soon worth nothing.
 const EPOCH: Duration = Duration::from_secs(120);
 
+/// How long a token is taken at least.
+pub(super) const TOKEN_LASTS: Duration = EPOCH;
+
 /// Makes and checks tokens: keyed BLAKE3 over IP address, port and epoch, cut to 16 bytes.
 ///
 /// Nothing is stored per sender, so a flood with forged source addresses costs the table nothing.

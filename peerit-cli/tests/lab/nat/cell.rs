@@ -15,11 +15,12 @@ use crate::host::Host;
 use crate::namespace::{run, said};
 use crate::scenario::content;
 
+/// Of a pairing's content.
 const CONTENT_BYTES: u32 = 8 << 20;
 /// Of the content's file.
 const NAME: &str = "content";
 /// Time between two looks at the download.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a download may take to begin, and how long it is watched where none is expected: longer than a
 /// tracker needs that is asked by UDP in vain and then by TCP.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -40,13 +41,14 @@ pub(crate) struct Outcome {
 }
 
 /// Two machines on an internet.
-struct Cell {
-    internet: Internet,
-    sites: Vec<Site>,
+pub(crate) struct Cell {
+    pub(crate) internet: Internet,
+    pub(crate) sites: Vec<Site>,
+    content_bytes: u32,
 }
 
 impl Cell {
-    fn new(bench: &Bench, pairing: Pairing) -> Self {
+    pub(crate) fn new(bench: &Bench, pairing: Pairing, content_bytes: u32) -> Self {
         let internet = Internet::new(bench);
         let site = |place, kind, count| Site::new(bench, &internet, place, kind, count);
         let sites = match pairing {
@@ -55,19 +57,19 @@ impl Cell {
             }
             Pairing::Together(kind) => vec![site(Place::Near, kind, 2)],
         };
-        Self { internet, sites }
+        Self { internet, sites, content_bytes }
     }
 
-    fn sharer(&self) -> &Host {
+    pub(crate) fn sharer(&self) -> &Host {
         self.sites.first().unwrap().hosts.first().unwrap()
     }
 
-    fn downloader(&self) -> &Host {
+    pub(crate) fn downloader(&self) -> &Host {
         self.sites.last().unwrap().hosts.last().unwrap()
     }
 
     /// Starts what is to be there before the download.
-    fn prepare(&self, pairing: Pairing) {
+    pub(crate) fn prepare(&self, pairing: Pairing) {
         let kinds = match pairing {
             Pairing::Apart { sharer, downloader } => [sharer, downloader],
             Pairing::Together(kind) => [kind, kind],
@@ -75,15 +77,35 @@ impl Cell {
         for (host, kind) in [self.sharer(), self.downloader()].into_iter().zip(kinds) {
             listen(host, kind);
         }
-        fs::write(self.sharer().folder().join(NAME), content(CONTENT_BYTES)).unwrap();
+        fs::write(self.sharer().folder().join(NAME), content(self.content_bytes)).unwrap();
         let [ipv4, ipv6] = self.internet.trackers();
         let args = ["share", NAME, "--tracker", &ipv4, "--tracker", &ipv6];
         run(&mut self.sharer().peerit(&args)).unwrap();
     }
 
-    fn download(&self) -> Child {
+    /// Starts a download on this machine.
+    pub(crate) fn download(&self, host: &Host) -> Child {
         let manifest = self.sharer().folder().join(format!("{NAME}.p2p"));
-        self.downloader().peerit(&["download", manifest.to_str().unwrap()]).spawn().unwrap()
+        host.peerit(&["download", manifest.to_str().unwrap()]).spawn().unwrap()
+    }
+
+    /// Waits for the end of a download that has begun, and looks at what came.
+    pub(crate) fn finish(&self, host: &Host, mut download: Child) -> Result<(), String> {
+        let started = Instant::now();
+        while download.try_wait().map_err(|error| error.to_string())?.is_none() {
+            stop_if_interrupted();
+            if started.elapsed() > TRANSFER_PATIENCE {
+                return Err("the download does not end".to_owned());
+            }
+            thread::sleep(LOOK_INTERVAL);
+        }
+        said(download.wait_with_output())?;
+        let received = fs::read(host.folder().join(NAME)).map_err(|error| error.to_string())?;
+        if received == content(self.content_bytes) {
+            Ok(())
+        } else {
+            Err("other content".to_owned())
+        }
     }
 }
 
@@ -97,10 +119,10 @@ fn listen(host: &Host, kind: Kind) {
 /// Plays a pairing.
 pub(crate) fn play(bench: &Bench, pairing: Pairing) -> Outcome {
     let expected = pairing.expected();
-    let cell = Cell::new(bench, pairing);
+    let cell = Cell::new(bench, pairing, CONTENT_BYTES);
     cell.prepare(pairing);
     let started = Instant::now();
-    let download = cell.download();
+    let download = cell.download(cell.downloader());
     let patience = if expected.is_late { LATE_PATIENCE } else { PATIENCE };
     let first_chunk = first_chunk(cell.downloader(), started, patience);
     let mut outcome = Outcome { pairing, first_chunk, complete: None, problem: String::new() };
@@ -113,7 +135,7 @@ pub(crate) fn play(bench: &Bench, pairing: Pairing) -> Outcome {
             let expected = expected.unwrap_or("nothing");
             outcome.problem = format!("{path}, where the table says {expected}");
         }
-        (Some(_), _) => match finish(&cell, download) {
+        (Some(_), _) => match cell.finish(cell.downloader(), download) {
             Ok(()) => outcome.complete = Some(started.elapsed()),
             Err(problem) => outcome.problem = problem,
         },
@@ -122,7 +144,7 @@ pub(crate) fn play(bench: &Bench, pairing: Pairing) -> Outcome {
 }
 
 /// When the first chunk was verified, and by which path it came.
-fn first_chunk(
+pub(crate) fn first_chunk(
     downloader: &Host,
     started: Instant,
     patience: Duration,
@@ -139,23 +161,8 @@ fn first_chunk(
 }
 
 /// How the peer is reached that has given something.
-fn path(share: &Value) -> String {
+pub(crate) fn path(share: &Value) -> String {
     let peers = share["peers"].as_array().unwrap();
     let giver = peers.iter().find(|peer| peer["downloaded_bytes"].as_u64() > Some(0));
     giver.map_or("from nobody", |peer| peer["path"].as_str().unwrap()).to_owned()
-}
-
-/// Waits for the end of a download that has begun, and looks at what came.
-fn finish(cell: &Cell, mut download: Child) -> Result<(), String> {
-    let started = Instant::now();
-    while download.try_wait().map_err(|error| error.to_string())?.is_none() {
-        stop_if_interrupted();
-        if started.elapsed() > TRANSFER_PATIENCE {
-            return Err("the download does not end".to_owned());
-        }
-        thread::sleep(LOOK_INTERVAL);
-    }
-    said(download.wait_with_output())?;
-    let received = fs::read(cell.downloader().folder().join(NAME)).map_err(|e| e.to_string())?;
-    if received == content(CONTENT_BYTES) { Ok(()) } else { Err("other content".to_owned()) }
 }

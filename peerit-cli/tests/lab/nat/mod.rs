@@ -19,6 +19,7 @@ mod expected;
 mod igd;
 mod kind;
 mod network;
+mod trouble;
 
 use std::fmt::Write;
 

@@ -26,7 +26,7 @@ const ROUTER_LINK: Link = Link { up_mbit: 200, down_mbit: 200 };
 /// The place of the far network in the near one.
 const FAR_NUMBER: u8 = 254;
 /// The place of a site in its public network, and of a router or host in what it is behind.
-const SITE_NUMBER: u8 = 2;
+pub(crate) const SITE_NUMBER: u8 = 2;
 
 /// Which of the two networks a site is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Place {
 pub(crate) struct Internet {
     near: Segment,
     far: Segment,
-    _trackers: [Tracker; 2],
+    trackers: Option<[Tracker; 2]>,
 }
 
 impl Internet {
@@ -84,11 +84,35 @@ impl Internet {
         for network in [far_prefix, far_home] {
             near.namespace().ip(&format!("-6 route add {network}:/64 via {near_prefix}:fe"));
         }
-        let trackers = [
-            Tracker::start(near.namespace(), Ipv6Addr::UNSPECIFIED),
-            Tracker::start(far.namespace(), far.address(1)),
-        ];
-        Self { near, far, _trackers: trackers }
+        let mut internet = Self { near, far, trackers: None };
+        internet.start_trackers();
+        internet
+    }
+
+    /// With empty tables and other secrets than those before.
+    pub(crate) fn start_trackers(&mut self) {
+        self.trackers = Some([
+            Tracker::start(self.near.namespace(), Ipv6Addr::UNSPECIFIED),
+            Tracker::start(self.far.namespace(), self.far.address(1)),
+        ]);
+    }
+
+    pub(crate) fn kill_trackers(&mut self) {
+        self.trackers = None;
+    }
+
+    /// A machine with an address of its own.
+    pub(crate) fn open_host(&self, bench: &Bench, place: Place, name: &str, number: u8) -> Host {
+        Host::new(bench, self.network(place), name, number, HOST_LINK)
+    }
+
+    /// Gives the site at this place another public address, as some providers do at night. Linux forgets what it had
+    /// translated to the old one.
+    pub(crate) fn move_site(&self, site: &Site, place: Place, number: u8) {
+        let (network, router) = (self.network(place), site.router().namespace());
+        router.ip("address flush dev eth0");
+        router.ip(&format!("address add {}/24 dev eth0", network.address(number)));
+        router.ip(&format!("route add default via {}", network.address(1)));
     }
 
     fn network(&self, place: Place) -> &Segment {

@@ -69,6 +69,8 @@ pub(super) struct Attempt {
     pub(super) target: Target,
     /// Whether there is a connection through a relay already, and a better one is wanted.
     pub(super) is_upgrade: bool,
+    /// Whether it has ended, with a connection of the peer's, but for our own that crossed it on the way.
+    pub(super) is_settled: bool,
     swarm_key: SwarmKey,
     ends_at: Timestamp,
     credentials: Credentials,
@@ -91,6 +93,9 @@ pub(super) enum End {
     Direct,
     /// By one through a relay; the attempt goes on as an upgrade.
     Relayed,
+    /// By one that the peer has opened while ours may have reached it too; until that is known the attempt goes on,
+    /// and ends once more only if it has.
+    Crossed,
     /// Without a connection, or without a better one.
     Failed,
 }
@@ -110,6 +115,7 @@ impl Attempt {
             key: outbox.attempt_key(),
             target,
             is_upgrade: false,
+            is_settled: false,
             swarm_key,
             ends_at: now + ATTEMPT_LASTS,
             credentials: Credentials { fragment, password },
@@ -170,27 +176,39 @@ impl Attempt {
     fn establish(&mut self, way: Option<WayKey>, path: Path, outbox: &mut Outbox) -> End {
         let is_final = path != Path::Relayed;
         if is_final {
-            self.close_ways(outbox);
+            self.close_overtaken(way, outbox);
         }
         let mut report = self.report.clone();
         report.end_all(Outcome::Overtaken);
         report.mapping = outbox.locals.mapping();
         let Target { topic, peer } = self.target;
+        if std::mem::take(&mut self.is_settled) {
+            self.key = outbox.attempt_key();
+        }
         let attempt = self.key;
         let established = Action::Established { attempt, topic, peer, way, path, report };
         outbox.actions.push_back(established);
-        if is_final {
+        if is_final && self.ways.is_empty() {
             return End::Direct;
+        }
+        self.relays.stop();
+        if is_final {
+            self.punch = None;
+            self.signalling.stop();
+            self.is_settled = true;
+            return End::Crossed;
         }
         self.key = outbox.attempt_key();
         self.is_upgrade = true;
-        self.relays.stop();
         End::Relayed
     }
 
     /// Ends it without one; what is not over ends with `outcome`.
     fn fail(&mut self, outcome: Outcome, outbox: &mut Outbox) -> End {
         self.close_ways(outbox);
+        if self.is_settled {
+            return End::Direct;
+        }
         if self.relays.awaits_peer() {
             self.report.skip(Method::Relay, Obstacle::NoAnswer);
         }

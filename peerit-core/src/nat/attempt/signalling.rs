@@ -98,6 +98,11 @@ impl Signalling {
         }
     }
 
+    /// Says no more, whatever is heard.
+    pub(super) fn stop(&mut self) {
+        (self.due, self.answer_until, self.sent) = (None, None, SIGNALS_MAX);
+    }
+
     /// Says something soon, as often as may be.
     fn speak(&mut self, now: Timestamp) {
         if self.sent < SIGNALS_MAX {

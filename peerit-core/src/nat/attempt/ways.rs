@@ -247,6 +247,21 @@ impl Attempt {
         self.establish(None, path, outbox)
     }
 
+    /// Gives up the connections that are being opened, but for those that the peer may have taken for its only one
+    /// when we took its own: of two that cross both keep the one that the smaller peer id dialled, and if that is us
+    /// the peer has closed the other one by now, maybe.
+    pub(super) fn close_overtaken(&mut self, way: Option<WayKey>, outbox: &mut Outbox) {
+        let is_smaller = outbox.own < self.target.peer;
+        let is_kept = |of: &Way| way.is_none() && is_smaller && of.method != Method::Relay;
+        let overtaken: Vec<WayKey> =
+            self.ways.iter().filter(|(_, of)| !is_kept(of)).map(|(way, _)| *way).collect();
+        for way in overtaken {
+            self.ways.remove(&way);
+            outbox.actions.push_back(Action::Close { way });
+        }
+        self.dials.clear();
+    }
+
     pub(super) fn close_ways(&mut self, outbox: &mut Outbox) {
         for way in std::mem::take(&mut self.ways).into_keys() {
             outbox.actions.push_back(Action::Close { way });

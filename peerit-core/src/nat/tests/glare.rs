@@ -60,3 +60,33 @@ fn who_begins_anew_is_heard() {
     net.run(Duration::from_secs(2));
     assert_eq!((net.paths(0), net.paths(1)), (vec![Some(Path::Direct)], vec![Some(Path::Direct)]));
 }
+
+#[test]
+fn of_dials_that_cross_the_smaller_ids_stays() {
+    for (own, peer) in [(0, 1), (1, 0)] {
+        let (own, peer) = (super::net::id(own), super::net::id(peer));
+        let mut traversal = NatTraversal::new(own, [1; 32]);
+        let topic = CONTENT.topic();
+        let mut tell = |event| {
+            traversal.handle_event(Timestamp::ZERO, event);
+            std::iter::from_fn(|| traversal.poll()).collect::<Vec<_>>()
+        };
+        tell(Event::Join { topic, key: CONTENT.swarm_key(), relays: Vec::new() });
+        let address = at("192.0.2.1:7000");
+        let opened = tell(Event::Want { topic, peer, addresses: vec![address] });
+        let Some(Action::Open { way, .. }) = opened.first() else { panic!("{opened:?}") };
+        let ends = |actions: &[Action]| -> Vec<Option<WayKey>> {
+            let end = |action: &Action| match action {
+                Action::Established { way, .. } => Some(*way),
+                _ => None,
+            };
+            actions.iter().filter_map(end).collect()
+        };
+        let accepted = tell(Event::Accepted { topic, peer, address, by_quic: false });
+        assert_eq!(ends(&accepted), [None]);
+        let is_given_up = accepted.contains(&Action::Close { way: *way });
+        assert_eq!(is_given_up, own > peer, "the peer may have taken it for the one that stays");
+        let expected = if own < peer { vec![Some(*way)] } else { vec![] };
+        assert_eq!(ends(&tell(Event::Opened { way: *way })), expected);
+    }
+}

@@ -189,16 +189,18 @@ fn serve_all(
 
 #[test]
 fn a_liar_among_several_senders_is_found_by_a_single_one_and_stays_banned() {
-    let mut alone = Alone::leech();
-    let mut actions = Vec::new();
-    for number in 1..=3 {
-        actions.extend(alone.join(number, &Bitfield::full(CHUNKS)));
-    }
-    for number in 1..=3 {
-        actions.extend(alone.frame(number, Frame::Choke(false)));
-    }
-    // A chunk that is asked of two peers, as the first attempt below shows.
-    let lie = |peer, block: Block| u8::from(peer == 2 && block.chunk == ChunkIndex(1));
+    let crowd = || {
+        let (mut alone, mut actions) = (Alone::leech(), Vec::new());
+        (1..=3).for_each(|number| actions.extend(alone.join(number, &Bitfield::full(CHUNKS))));
+        (1..=3).for_each(|number| actions.extend(alone.frame(number, Frame::Choke(false))));
+        (alone, actions)
+    };
+    // A chunk that comes from the liar and another one.
+    let (mut alone, actions) = crowd();
+    let honest = serve_all(&mut alone, actions, |_, _| 0).1;
+    let shared = honest.iter().find(|(_, from)| from.len() > 1 && from.contains(&2)).unwrap().0;
+    let lie = |peer, block: Block| u8::from(peer == 2 && block.chunk == shared);
+    let (mut alone, actions) = crowd();
     let (closed, verified) = serve_all(&mut alone, actions, lie);
     assert!(alone.swarm.is_complete());
     let [Action::Disconnect { peer, reason }] = closed[..] else { panic!("{closed:?}") };

@@ -52,6 +52,8 @@ const FULL_RETRY: Duration = Duration::from_secs(120);
 pub(super) struct Endpoint {
     address: SocketAddr,
     token: Bytes,
+    /// When the tracker gave it to us.
+    token_at: Timestamp,
     /// Whether the last request was answered.
     answering: bool,
     /// Whether it has ever answered by UDP.
@@ -71,8 +73,8 @@ pub(super) struct Endpoint {
     flights: BTreeMap<u64, Flight>,
     signals: Signals,
     keep_alive: KeepAlive,
-    /// When all topics were last announced anew because the tracker saw us elsewhere.
-    moved_at: Option<Timestamp>,
+    /// When all topics were last announced anew because the tracker saw us elsewhere, or had forgotten us.
+    renewed_at: Option<Timestamp>,
 }
 
 /// One request on its way.
@@ -92,6 +94,7 @@ impl Endpoint {
         Self {
             address,
             token: Bytes::new(),
+            token_at: Timestamp::ZERO,
             answering: false,
             answers_udp: false,
             failures: 0,
@@ -104,7 +107,7 @@ impl Endpoint {
             flights: BTreeMap::new(),
             signals: Signals::new(),
             keep_alive: KeepAlive::default(),
-            moved_at: None,
+            renewed_at: None,
         }
     }
 
@@ -378,7 +381,7 @@ impl Endpoint {
             self.fail(now, flight.topic, "takes no token of its own", outbox);
             return;
         }
-        self.token.clone_from(token);
+        self.take_new_token(now, token);
         // UDP works, however slowly.
         (flight.datagrams, flight.over_stream) = (0, false);
         self.transmit(now, outbox.rng.next_u64().max(1), flight, outbox);

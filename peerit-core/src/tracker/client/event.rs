@@ -71,6 +71,9 @@ pub enum Event {
     },
     /// This machine's addresses are others now: all trackers are told at once.
     NetworkChanged,
+    /// A path to a peer is dead: maybe our own address is another one, of which trackers that we speak to by UDP are
+    /// asked now.
+    PathLost,
     /// A router leads this address to the port on which we take connections; none: no more.
     Mapped {
         /// Trackers that see us at this IP address name this port to others.

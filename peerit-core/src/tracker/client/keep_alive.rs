@@ -16,10 +16,14 @@ use crate::time::Timestamp;
 const SILENCE_MAX: Duration = Duration::from_secs(25);
 const RANDOM_PART: Duration = Duration::from_secs(5);
 
+/// Least time between two of them, however many peers are lost at once: as for lost datagrams.
+const HURRY_MIN: Duration = Duration::from_secs(1);
+
 /// When something is next said to one address of a tracker.
 #[derive(Default)]
 pub(super) struct KeepAlive {
     due: Timestamp,
+    begun_at: Option<Timestamp>,
     transaction: Option<u64>,
     repeated_at: Option<Timestamp>,
 }
@@ -34,8 +38,15 @@ impl KeepAlive {
         self.due
     }
 
-    /// Names the next one.
-    pub(super) fn begin(&mut self, transaction: u64) {
+    /// Brings the next one forward.
+    pub(super) fn hurry(&mut self, now: Timestamp) {
+        let earliest = self.begun_at.map_or(now, |at| (at + HURRY_MIN).max(now));
+        self.due = self.due.min(earliest);
+    }
+
+    /// Names the next one, which goes out now.
+    pub(super) fn begin(&mut self, now: Timestamp, transaction: u64) {
+        self.begun_at = Some(now);
         self.transaction = Some(transaction);
     }
 

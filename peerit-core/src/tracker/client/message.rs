@@ -7,6 +7,7 @@ use peerit_proto::Message;
 use peerit_proto::tracker::v1 as proto;
 use proto::AnnounceEvent;
 
+use super::super::token::TOKEN_LENGTH;
 use super::super::{PEERS_WANTED_MAX, codec};
 use super::Part;
 use crate::id::{PeerId, Topic};
@@ -39,14 +40,25 @@ pub(super) fn signal(transaction: u64, token: &Bytes, signal: &proto::Signal) ->
 }
 
 /// What costs both sides least: a question for no topics. With its token it has 29 bytes, as many as the answer when
-/// the token is no longer good.
+/// the token is no longer good; without one it is made as long, as trackers answer nothing that is shorter.
 pub(super) fn keep_alive(transaction: u64, token: &Bytes) -> Bytes {
-    encoded(transaction, token, proto::request::Body::Scrape(proto::Scrape::default()))
+    let body = proto::request::Body::Scrape(proto::Scrape::default());
+    let padding = if token.is_empty() { &[0; TOKEN_LENGTH][..] } else { &[] };
+    padded(transaction, token, body, padding)
 }
 
 fn encoded(transaction: u64, token: &Bytes, body: proto::request::Body) -> Bytes {
-    let (token, body) = (token.clone(), Some(body));
-    proto::Request { transaction, token, body, padding: Bytes::new() }.encode_to_vec().into()
+    padded(transaction, token, body, &[])
+}
+
+fn padded(
+    transaction: u64,
+    token: &Bytes,
+    body: proto::request::Body,
+    padding: &'static [u8],
+) -> Bytes {
+    let (token, body, padding) = (token.clone(), Some(body), Bytes::from_static(padding));
+    proto::Request { transaction, token, body, padding }.encode_to_vec().into()
 }
 
 /// The peers of an answer that can be dialled: the first 50, without ourselves, and without this

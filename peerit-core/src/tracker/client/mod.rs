@@ -121,6 +121,9 @@ impl TrackerClient {
             Event::NetworkChanged => {
                 self.trackers.values_mut().for_each(|tracker| tracker.network_changed(now));
             }
+            Event::PathLost => {
+                self.trackers.values_mut().for_each(|tracker| tracker.path_lost(now));
+            }
             Event::Mapped { external } => {
                 self.outbox.mapped = external;
                 self.trackers.values_mut().for_each(|tracker| tracker.mapped(now, external));

@@ -74,6 +74,10 @@ impl Tracker {
         self.endpoints.iter_mut().for_each(|endpoint| endpoint.network_changed(now));
     }
 
+    pub(super) fn path_lost(&mut self, now: Timestamp) {
+        self.endpoints.iter_mut().for_each(|endpoint| endpoint.path_lost(now));
+    }
+
     pub(super) fn mapped(&mut self, now: Timestamp, external: Option<SocketAddr>) {
         self.endpoints.iter_mut().for_each(|endpoint| endpoint.mapped(now, external));
     }

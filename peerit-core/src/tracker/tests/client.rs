@@ -227,16 +227,32 @@ fn a_tracker_that_comes_back_is_found_at_its_new_address() {
 }
 
 #[test]
-fn a_restarted_tracker_is_refilled_within_an_interval() {
+fn a_restarted_tracker_is_refilled_within_a_keep_alive() {
     let mut net = pair(1);
     net.join(address(A), &["t1:59000"], true);
     net.run(seconds(60));
     net.names.clear();
     net.add_tracker("t1:59000", address(T1));
     assert_eq!(net.size(address(T1)), (0, 0));
-    net.run(seconds(120));
+    net.run(seconds(26));
     assert_eq!(net.size(address(T1)), (1, 0));
     assert_eq!(net.traffic.lookups, 1, "it was never lost");
+}
+
+#[test]
+fn a_tracker_that_was_given_up_is_refilled_within_a_keep_alive() {
+    let mut net = pair(1);
+    net.join(address(A), &["t1:59000"], true);
+    net.run(seconds(1));
+    // For so long that it is asked every quarter of an hour.
+    net.down.insert(address(T1));
+    net.run(seconds(2 * 3_600));
+    assert!(!net.nodes[&address(A)].client.status(TOPIC)[0].reachable);
+    net.down.clear();
+    net.names.clear();
+    net.add_tracker("t1:59000", address(T1));
+    net.run(seconds(26));
+    assert_eq!(net.size(address(T1)), (1, 0));
 }
 
 #[test]

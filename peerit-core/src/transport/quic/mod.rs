@@ -1,6 +1,7 @@
 //! Peers behind NATs, and all that only UDP reaches: QUIC (RFC 9000).
 
 mod config;
+mod dead_path;
 mod driver;
 mod stream;
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! The one stream of a QUIC connection as a byte stream.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use async_channel::Sender;
 use futures_io::{AsyncRead, AsyncWrite};
 use quinn::{Connection, ReadError, RecvStream, SendStream, VarInt, WriteError};
 
+use super::dead_path;
 use super::window::ReceiveWindow;
 use crate::runtime::{Runtime, timeout};
 
@@ -33,6 +36,8 @@ pub(super) struct QuicStream {
     receive: RecvStream,
     window: ReceiveWindow,
     closed: bool,
+    /// Ends the watch over the path.
+    _watched: Sender<Infallible>,
 }
 
 impl QuicStream {
@@ -42,7 +47,10 @@ impl QuicStream {
         (send, receive): (SendStream, RecvStream),
     ) -> Self {
         let window = ReceiveWindow::new(Instant::now());
-        Self { runtime, connection, send, receive, window, closed: false }
+        let (watched, stop) = async_channel::bounded(1);
+        let watch = dead_path::watch(Arc::clone(&runtime), connection.clone(), stop);
+        runtime.spawn(Box::pin(watch));
+        Self { runtime, connection, send, receive, window, closed: false, _watched: watched }
     }
 }
 

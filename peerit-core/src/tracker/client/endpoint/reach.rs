@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use peerit_proto::tracker::v1 as proto;
 use peerit_proto::wire::v1::SocketAddress;
 use proto::AnnounceEvent;
 
-use super::super::super::token::TOKEN_LENGTH;
+use super::super::super::token::{TOKEN_LASTS, TOKEN_LENGTH};
 use super::super::super::{INTERVAL_MIN, codec};
 use super::super::slot::Slot;
 use super::super::{Action, Outbox, Source, message};
@@ -17,7 +18,7 @@ use crate::time::Timestamp;
 impl Endpoint {
     pub(super) fn send_keep_alive(&mut self, now: Timestamp, outbox: &mut Outbox) {
         let transaction = outbox.rng.next_u64().max(1);
-        self.keep_alive.begin(transaction);
+        self.keep_alive.begin(now, transaction);
         self.send(now, message::keep_alive(transaction, &self.token), outbox);
     }
 
@@ -57,6 +58,11 @@ impl Endpoint {
         self.announce_all(now);
     }
 
+    /// The next keep-alive, whose answer says where the tracker sees us, need not wait.
+    pub(in super::super) fn path_lost(&mut self, now: Timestamp) {
+        self.keep_alive.hurry(now);
+    }
+
     /// A router leads another address to our port, or none: trackers hear of it where that means another port.
     pub(in super::super) fn mapped(&mut self, now: Timestamp, external: Option<SocketAddr>) {
         let observed = self.observed;
@@ -69,10 +75,32 @@ impl Endpoint {
 
     fn announce_all(&mut self, now: Timestamp) {
         for topic in self.slots.keys().copied().collect::<Vec<_>>() {
-            if self.slots.get(&topic).is_some_and(|slot| slot.due.is_some()) {
+            let waiting = self.slots.get_mut(&topic).filter(|slot| slot.due.is_some());
+            if let Some(slot) = waiting {
+                slot.lonely = 0;
                 self.unschedule(topic);
                 self.schedule(topic, now);
             }
+        }
+    }
+
+    pub(super) fn take_new_token(&mut self, now: Timestamp, token: &Bytes) {
+        self.token.clone_from(token);
+        self.token_at = now;
+    }
+
+    /// Whether there is a token that the tracker should take still. If it does not, it was started anew, or sees us
+    /// elsewhere: either way it does not know where we are.
+    fn is_token_new(&self, now: Timestamp) -> bool {
+        !self.token.is_empty() && now - self.token_at < TOKEN_LASTS
+    }
+
+    /// Says everything anew, at most as often as a tracker may have us announce; also to a tracker that was given up
+    /// and is heard again.
+    fn renew(&mut self, now: Timestamp) {
+        if self.renewed_at.is_none_or(|at| now - at >= INTERVAL_MIN) {
+            (self.renewed_at, self.retry_at) = (Some(now), now);
+            self.announce_all(now);
         }
     }
 
@@ -102,17 +130,21 @@ impl Endpoint {
     ) -> bool {
         let signal = self.signals.take(transaction);
         let is_keep_alive = self.keep_alive.take(transaction);
+        let is_lost = self.failures > 0 || self.is_token_new(now);
         if token.token.len() != TOKEN_LENGTH {
             return signal.is_some() || is_keep_alive;
         }
         if let Some(signal) = &signal {
-            self.token.clone_from(&token.token);
+            self.take_new_token(now, &token.token);
             let transaction = outbox.rng.next_u64().max(1);
             self.send(now, message::signal(transaction, &self.token, signal), outbox);
         }
         if is_keep_alive && self.keep_alive.may_repeat(now) {
-            self.token.clone_from(&token.token);
+            self.take_new_token(now, &token.token);
             self.send_keep_alive(now, outbox);
+            if is_lost {
+                self.renew(now);
+            }
         }
         signal.is_some() || is_keep_alive
     }
@@ -134,10 +166,8 @@ impl Endpoint {
             return;
         }
         outbox.actions.push_back(Action::Observed { tracker: self.address, address });
-        let is_soon = self.moved_at.is_some_and(|at| now - at < INTERVAL_MIN);
-        if before.is_some() && !is_soon {
-            self.moved_at = Some(now);
-            self.announce_all(now);
+        if before.is_some() {
+            self.renew(now);
         }
     }
 }
