@@ -76,7 +76,8 @@ impl Swarm {
     }
 
     /// Of two connections to one peer, whether the older one stays. Both sides decide alike without
-    /// a message: one without a relay stays; of two alike the one dialled by the smaller id stays; of two dialled by the same side the older.
+    /// a message: one without a relay stays; of two alike the one dialled by the smaller id stays; of two dialled by
+    /// the same side the older.
     /// One that has been silent for a while may be dead to the peer, and does not stay.
     fn keeps(&self, older: PeerKey, newer_path: Path, newer: Direction) -> bool {
         let Some(older) = self.peers.get(older) else { return false };
