@@ -1,19 +1,18 @@
 //! The state of shares, as Rust and as messages.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use peerit_proto::{daemon::v1 as proto, wire::v1 as wire};
+use peerit_proto::daemon::v1 as proto;
 
 use crate::id::{ContentId, PeerId};
 use crate::node::{PeerStatus, ShareState, ShareStatus};
 use crate::swarm;
 use crate::tracker::TrackerStatus;
 use crate::transport::Carrier;
-use crate::wire::address::{decode_ip, encode_address};
+use crate::wire::address::{decode_address, encode_address};
 
 /// A message field that says what cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,9 +121,10 @@ fn peer_to_proto(peer: &PeerStatus) -> proto::PeerStatus {
 }
 
 fn peer_from_proto(peer: proto::PeerStatus) -> Result<PeerStatus, Invalid> {
+    let address = peer.address.as_ref().and_then(|address| decode_address(address).ok());
     Ok(PeerStatus {
         peer_id: peer_id(&peer.peer_id)?,
-        address: peer.address.as_ref().and_then(address_from_proto).ok_or(Invalid("address"))?,
+        address: address.ok_or(Invalid("address"))?,
         path: path_kind_from_proto(peer.path()),
         carrier: carrier_from_proto(peer.carrier()),
         downloaded: peer.downloaded_bytes,
@@ -177,10 +177,6 @@ fn carrier_from_proto(carrier: proto::Carrier) -> Option<Carrier> {
     }
 }
 
-fn address_from_proto(address: &wire::SocketAddress) -> Option<SocketAddr> {
-    Some(SocketAddr::new(decode_ip(&address.ip)?, address.port.try_into().ok()?))
-}
-
 fn tracker_to_proto(tracker: &TrackerStatus) -> proto::TrackerStatus {
     proto::TrackerStatus {
         tracker: tracker.tracker.clone(),
@@ -203,6 +199,8 @@ fn tracker_from_proto(tracker: proto::TrackerStatus) -> TrackerStatus {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     fn status() -> ShareStatus {

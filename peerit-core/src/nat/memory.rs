@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 /// to reach a peer of the swarm, at most [`OFFERS_PER_PEER`] times.
 const OFFERS_MAX: usize = 1_024;
 
-/// Most offers taken of one peer within [`OFFER_WINDOW`]: its attempts last up to 10 s, so it needs one or two.
+/// Most offers taken of one peer within [`OFFER_WINDOW`]: its attempts last up to 22 s, so it needs one or two.
 const OFFERS_PER_PEER: usize = 3;
 const OFFER_WINDOW: Duration = Duration::from_secs(30);
 

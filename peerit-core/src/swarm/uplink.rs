@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::peers::Peer;
 use super::super_seeding::Offers;
+use super::uploads::Load;
 use super::{Action, Swarm};
 use crate::id::PeerKey;
 use crate::time::Timestamp;
@@ -90,12 +91,12 @@ impl Swarm {
     /// Hands the next request to the driver, if there is one that may go.
     fn hand_next(&mut self) -> Option<()> {
         let (copies, seeds) = (|chunk| self.scheduler.availability(chunk), self.is_complete());
+        let debtors_wait = !seeds && self.debtors_wait_until() > self.now;
         let turns = self.served().filter_map(|(key, peer)| {
-            let turn =
-                peer.uploads.next(self.now, copies, if seeds { peer.load() } else { (0, 0) })?;
+            let load = if seeds { peer.load() } else { Load::default() };
+            let turn = peer.uploads.next(self.now, copies, load)?;
             let in_debt = self.is_in_debt(peer);
-            let waits =
-                in_debt && !seeds && turn.is_patient() && self.debtors_wait_until() > self.now;
+            let waits = debtors_wait && in_debt && turn.is_patient();
             (!waits).then_some((in_debt, turn, key))
         });
         let (in_debt, turn, key) = turns.min()?;

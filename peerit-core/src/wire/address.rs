@@ -14,6 +14,13 @@ pub(crate) fn encode_address(address: SocketAddr) -> proto::SocketAddress {
     proto::SocketAddress { ip: ip.into(), port: address.port().into() }
 }
 
+/// An address in the form of the schema, read back; the error names what of it is out of range.
+pub(crate) fn decode_address(address: &proto::SocketAddress) -> Result<SocketAddr, &'static str> {
+    let ip = decode_ip(&address.ip).ok_or("length of ip")?;
+    let port = u16::try_from(address.port).map_err(|_| "port")?;
+    Ok(SocketAddr::new(ip, port))
+}
+
 /// The IP address of 4 or 16 bytes; none of others.
 pub(crate) fn decode_ip(octets: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);

@@ -76,13 +76,9 @@ impl Signalling {
         self.due.is_some() || self.answer_until.is_some_and(|until| now < until)
     }
 
-    /// Whether nothing has been heard of the peer, so that nobody waits for our candidates.
-    fn is_alone(&self) -> bool {
-        self.remote.is_none()
-    }
-
+    /// Whether anything has been heard of the peer; else nobody waits for our candidates.
     pub(super) fn is_heard(&self) -> bool {
-        !self.is_alone()
+        self.remote.is_some()
     }
 
     /// The offers that both sides may know: the peer's, and ours if it was made.
@@ -131,7 +127,7 @@ impl Attempt {
         self.signalling.due = None;
         self.send_signal(now, outbox);
         let talk = &mut self.signalling;
-        if !talk.is_alone() {
+        if talk.is_heard() {
             return;
         }
         if talk.offers == 0 {
@@ -163,7 +159,7 @@ impl Attempt {
         outbox.actions.extend(send);
     }
 
-    /// Takes in a signal that was sealed by the peer for us. False if it changes nothing.
+    /// Takes in a signal that was sealed by the peer for us.
     ///
     /// Two offers that cross are each other's answers: both sides then know all that they need to, and none
     /// of them says more. If one of them was lost, its sender repeats it, and is answered.
@@ -172,21 +168,21 @@ impl Attempt {
         now: Timestamp,
         signal: &Signal,
         outbox: &mut Outbox,
-    ) -> bool {
+    ) {
         let talk = &mut self.signalling;
         let is_known = talk.remote.as_ref() == Some(&signal.credentials);
         if signal.answer {
             let is_ours = signal.attempt == talk.ours;
-            if !is_ours || !(is_known || talk.is_alone()) {
-                return false;
+            if !is_ours || talk.is_heard() && !is_known {
+                return;
             }
         } else if talk.theirs == Some(signal.attempt) {
             if !is_known {
-                return false;
+                return;
             }
             // The peer repeats itself: it has not heard us.
             talk.speak(now);
-        } else if talk.is_alone() {
+        } else if !talk.is_heard() {
             talk.theirs = Some(signal.attempt);
             if talk.sent == 0 {
                 talk.speak(now);
@@ -201,16 +197,15 @@ impl Attempt {
             talk.speak(now);
             self.remote_candidates.clear();
         } else {
-            return false;
+            return;
         }
         self.take_remote(now, signal, outbox);
-        true
     }
 
     /// Checks and dials what the peer names.
     fn take_remote(&mut self, now: Timestamp, signal: &Signal, outbox: &mut Outbox) {
         let talk = &mut self.signalling;
-        if talk.is_alone() {
+        if !talk.is_heard() {
             talk.remote = Some(signal.credentials.clone());
             talk.answer_until = None;
             if talk.theirs.is_none() {

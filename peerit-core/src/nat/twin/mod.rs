@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use peerit_proto::wire;
 
 use crate::id::{PeerId, Topic};
-use crate::wire::address::{decode_ip, encode_address};
+use crate::wire::address::{decode_address, encode_address};
 
 /// Why a protobuf message is not an event or an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,9 +27,7 @@ pub enum TwinError {
 
 fn address(address: Option<wire::v1::SocketAddress>) -> Result<SocketAddr, TwinError> {
     let address = address.ok_or(TwinError::Missing("address"))?;
-    let ip = decode_ip(&address.ip).ok_or(TwinError::OutOfRange("length of ip"))?;
-    let port = u16::try_from(address.port).map_err(|_| TwinError::OutOfRange("port"))?;
-    Ok(SocketAddr::new(ip, port))
+    decode_address(&address).map_err(TwinError::OutOfRange)
 }
 
 fn addresses(all: Vec<wire::v1::SocketAddress>) -> Result<Vec<SocketAddr>, TwinError> {

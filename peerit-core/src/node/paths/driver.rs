@@ -1,6 +1,6 @@
 //! The task that owns the traversal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ struct Driver {
     traversal: NatTraversal,
     swarms: BTreeMap<Topic, Swarm>,
     /// The addresses that swarms have asked for and not heard of.
-    wanted: BTreeMap<(Topic, PeerId), Vec<SocketAddr>>,
+    wanted: BTreeMap<(Topic, PeerId), VecDeque<SocketAddr>>,
     /// Dropped to give a connection up that is being opened.
     opening: BTreeMap<WayKey, Sender<Infallible>>,
     /// The connection that the traversal is being told of.
@@ -169,7 +169,7 @@ impl Driver {
                 self.find_relays(content_id, trackers);
             }
             Command::Want { topic, peer, address } => {
-                self.wanted.entry((topic, peer)).or_default().push(address);
+                self.wanted.entry((topic, peer)).or_default().push_back(address);
                 self.tell(Event::Want { topic, peer, addresses: vec![address] });
             }
             Command::Accepted { topic, stream } => {
@@ -288,11 +288,10 @@ impl Driver {
         path: Path,
     ) {
         stream.path = path;
-        if let Some(wanted) =
-            self.wanted.get_mut(&(topic, peer)).filter(|_| direction == Direction::Dialled)
-            && !wanted.is_empty()
+        if direction == Direction::Dialled
+            && let Some(wanted) = self.wanted.get_mut(&(topic, peer)).and_then(VecDeque::pop_front)
         {
-            stream.address = wanted.remove(0);
+            stream.address = wanted;
         }
         self.send(topic, Input::Opened { stream, direction });
         self.dials_failed(topic, peer);

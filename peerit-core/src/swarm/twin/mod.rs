@@ -17,7 +17,7 @@ use super::blame::fingerprint;
 use super::{Config, Misbehaviour};
 use crate::id::{ChunkIndex, PeerId};
 use crate::layout::{BLOCK_LENGTH_MAX, Block};
-use crate::wire::address::{decode_ip, encode_address};
+use crate::wire::address::{decode_address, encode_address};
 use crate::wire::{Frame, WireError, decode_frame, encode_frame};
 
 /// Why a protobuf message is not an event, an action or a configuration.
@@ -83,9 +83,7 @@ fn frame(frame: Option<wire::v1::Frame>) -> Result<Frame, TwinError> {
 
 fn address(address: Option<wire::v1::SocketAddress>) -> Result<SocketAddr, TwinError> {
     let address = address.ok_or(TwinError::Missing("address"))?;
-    let ip = decode_ip(&address.ip).ok_or(TwinError::OutOfRange("length of ip"))?;
-    let port = u16::try_from(address.port).map_err(|_| TwinError::OutOfRange("port"))?;
-    Ok(SocketAddr::new(ip, port))
+    decode_address(&address).map_err(TwinError::OutOfRange)
 }
 
 fn peer_id(id: &[u8]) -> Result<PeerId, TwinError> {
