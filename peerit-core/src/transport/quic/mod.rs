@@ -48,6 +48,8 @@ pub struct QuicTransport {
     port: u16,
     /// Shared by every handshake of a peer that dials.
     handshakes: Arc<()>,
+    /// Shared by every stream, until the peer has what was written to it.
+    streams: Arc<()>,
 }
 
 impl QuicTransport {
@@ -75,7 +77,8 @@ impl QuicTransport {
             Arc::new(Driver(socket.watch())),
         )?;
         let (client, port) = (config::client(tls)?, socket.local_address().port());
-        Ok(Self { runtime, endpoint, client, port, handshakes: Arc::default() })
+        let (handshakes, streams) = (Arc::default(), Arc::default());
+        Ok(Self { runtime, endpoint, client, port, handshakes, streams })
     }
 
     /// Opens a connection to an address that was found in this way, such as one that ICE has chosen. Otherwise as
@@ -91,7 +94,8 @@ impl QuicTransport {
         let connecting = self.endpoint.connect_with(self.client.clone(), address, NAME);
         let connection = connecting.map_err(io::Error::other)?.await.map_err(io::Error::from)?;
         let stream = connection.open_bi().await.map_err(io::Error::from)?;
-        let connection = authenticated(Arc::clone(&self.runtime), connection, stream)?;
+        let (runtime, open) = (Arc::clone(&self.runtime), Arc::clone(&self.streams));
+        let connection = authenticated(runtime, connection, stream, open)?;
         Ok(Connection { address, path, ..connection })
     }
 
@@ -118,6 +122,7 @@ impl Transport for QuicTransport {
         Box::pin(async move {
             let incoming = self.next_incoming().await?;
             let (runtime, under_way) = (Arc::clone(&self.runtime), Arc::clone(&self.handshakes));
+            let open = Arc::clone(&self.streams);
             Ok(Incoming {
                 address: canonical(incoming.remote_address()),
                 handshake: Box::pin(async move {
@@ -125,7 +130,7 @@ impl Transport for QuicTransport {
                     let connection = connection.await.map_err(io::Error::from)?;
                     let stream = connection.accept_bi().await.map_err(io::Error::from)?;
                     drop(under_way);
-                    authenticated(runtime, connection, stream)
+                    authenticated(runtime, connection, stream, open)
                 }),
             })
         })
@@ -137,6 +142,10 @@ impl Transport for QuicTransport {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            if Arc::strong_count(&self.streams) == 1 {
+                // Nobody has to be told. quinn would wait for dials that lost their race to be forgotten.
+                return self.endpoint.close(VarInt::from_u32(0), b"");
+            }
             // Streams that were closed and dropped may still have bytes on the way.
             let _idle = timeout(&*self.runtime, FAREWELL, self.endpoint.wait_idle()).await;
             self.endpoint.close(VarInt::from_u32(0), b"");
@@ -150,6 +159,7 @@ fn authenticated(
     runtime: Arc<dyn Runtime>,
     connection: quinn::Connection,
     stream: (quinn::SendStream, quinn::RecvStream),
+    open: Arc<()>,
 ) -> Result<Connection, TransportError> {
     let handshake = connection.handshake_data().and_then(|data| data.downcast().ok());
     let protocol = handshake.and_then(|data: Box<HandshakeData>| data.protocol);
@@ -161,7 +171,7 @@ fn authenticated(
         .export_keying_material(&mut binding, tls::BINDING_LABEL, &[])
         .map_err(|_| rustls::Error::General("the exporter gives no 32 bytes".into()))?;
     let address = canonical(connection.remote_address());
-    let stream = Box::new(QuicStream::new(runtime, connection, stream));
+    let stream = Box::new(QuicStream::new(runtime, connection, stream, open));
     let (path, carrier) = (Path::Direct, Carrier::Quic);
     Ok(Connection { peer_id, address, path, carrier, binding, stream })
 }

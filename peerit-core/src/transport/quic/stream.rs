@@ -36,6 +36,8 @@ pub(super) struct QuicStream {
     receive: RecvStream,
     window: ReceiveWindow,
     closed: bool,
+    /// Counts it among those that are open.
+    open: Arc<()>,
     /// Ends the watch over the path.
     _watched: Sender<Infallible>,
 }
@@ -45,12 +47,13 @@ impl QuicStream {
         runtime: Arc<dyn Runtime>,
         connection: Connection,
         (send, receive): (SendStream, RecvStream),
+        open: Arc<()>,
     ) -> Self {
         let window = ReceiveWindow::new(Instant::now());
         let (watched, stop) = async_channel::bounded(1);
         let watch = dead_path::watch(Arc::clone(&runtime), connection.clone(), stop);
         runtime.spawn(Box::pin(watch));
-        Self { runtime, connection, send, receive, window, closed: false, _watched: watched }
+        Self { runtime, connection, send, receive, window, closed: false, open, _watched: watched }
     }
 }
 
@@ -101,11 +104,12 @@ impl Drop for QuicStream {
             return self.connection.close(BROKEN, b"");
         }
         let (runtime, connection) = (Arc::clone(&self.runtime), self.connection.clone());
-        let arrived = self.send.stopped();
+        let (arrived, open) = (self.send.stopped(), Arc::clone(&self.open));
         self.runtime.spawn(Box::pin(async move {
             // However it ends: the connection is not needed any more.
             let _ = timeout(&*runtime, LINGER, arrived).await;
             connection.close(DONE, b"");
+            drop(open);
         }));
     }
 }
