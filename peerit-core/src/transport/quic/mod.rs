@@ -8,11 +8,13 @@ mod stream;
 mod tests;
 mod window;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_channel::{Receiver, Sender};
 use quinn::crypto::rustls::HandshakeData;
 use quinn::{ClientConfig, Endpoint, VarInt};
 use rustls::pki_types::CertificateDer;
@@ -48,8 +50,10 @@ pub struct QuicTransport {
     port: u16,
     /// Shared by every handshake of a peer that dials.
     handshakes: Arc<()>,
-    /// Shared by every stream, until the peer has what was written to it.
-    streams: Arc<()>,
+    /// Held by every stream until the peer has what was written to it, and by us until the shutdown.
+    open: Mutex<Option<Sender<Infallible>>>,
+    /// Closed when there are no such streams and will be none.
+    all_closed: Receiver<Infallible>,
 }
 
 impl QuicTransport {
@@ -77,8 +81,9 @@ impl QuicTransport {
             Arc::new(Driver(socket.watch())),
         )?;
         let (client, port) = (config::client(tls)?, socket.local_address().port());
-        let (handshakes, streams) = (Arc::default(), Arc::default());
-        Ok(Self { runtime, endpoint, client, port, handshakes, streams })
+        let (open, all_closed) = async_channel::bounded(1);
+        let (handshakes, open) = (Arc::default(), Mutex::new(Some(open)));
+        Ok(Self { runtime, endpoint, client, port, handshakes, open, all_closed })
     }
 
     /// Opens a connection to an address that was found in this way, such as one that ICE has chosen. Otherwise as
@@ -94,9 +99,14 @@ impl QuicTransport {
         let connecting = self.endpoint.connect_with(self.client.clone(), address, NAME);
         let connection = connecting.map_err(io::Error::other)?.await.map_err(io::Error::from)?;
         let stream = connection.open_bi().await.map_err(io::Error::from)?;
-        let (runtime, open) = (Arc::clone(&self.runtime), Arc::clone(&self.streams));
+        let (runtime, open) = (Arc::clone(&self.runtime), self.open());
         let connection = authenticated(runtime, connection, stream, open)?;
         Ok(Connection { address, path, ..connection })
+    }
+
+    /// What a new stream holds; after the shutdown nothing.
+    fn open(&self) -> Option<Sender<Infallible>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The next peer that dials, unless it must prove its address first.
@@ -122,7 +132,7 @@ impl Transport for QuicTransport {
         Box::pin(async move {
             let incoming = self.next_incoming().await?;
             let (runtime, under_way) = (Arc::clone(&self.runtime), Arc::clone(&self.handshakes));
-            let open = Arc::clone(&self.streams);
+            let open = self.open();
             Ok(Incoming {
                 address: canonical(incoming.remote_address()),
                 handshake: Box::pin(async move {
@@ -142,14 +152,14 @@ impl Transport for QuicTransport {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            if Arc::strong_count(&self.streams) == 1 {
-                // Nobody has to be told. quinn would wait for dials that lost their race to be forgotten.
-                return self.endpoint.close(VarInt::from_u32(0), b"");
-            }
-            // Streams that were closed and dropped may still have bytes on the way.
-            let _idle = timeout(&*self.runtime, FAREWELL, self.endpoint.wait_idle()).await;
+            drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
+            // Streams that were closed and dropped may still have bytes on the way. This does not wait for quinn to forget
+            // connections that are closed, such as dials that lost their race: it takes seconds.
+            let closed = timeout(&*self.runtime, FAREWELL, self.all_closed.recv()).await;
             self.endpoint.close(VarInt::from_u32(0), b"");
-            let _idle = timeout(&*self.runtime, FAREWELL, self.endpoint.wait_idle()).await;
+            if closed.is_err() {
+                let _told = timeout(&*self.runtime, FAREWELL, self.endpoint.wait_idle()).await;
+            }
         })
     }
 }
@@ -159,7 +169,7 @@ fn authenticated(
     runtime: Arc<dyn Runtime>,
     connection: quinn::Connection,
     stream: (quinn::SendStream, quinn::RecvStream),
-    open: Arc<()>,
+    open: Option<Sender<Infallible>>,
 ) -> Result<Connection, TransportError> {
     let handshake = connection.handshake_data().and_then(|data| data.downcast().ok());
     let protocol = handshake.and_then(|data: Box<HandshakeData>| data.protocol);

@@ -36,8 +36,8 @@ pub(super) struct QuicStream {
     receive: RecvStream,
     window: ReceiveWindow,
     closed: bool,
-    /// Counts it among those that are open.
-    open: Arc<()>,
+    /// Held until the peer has what was written.
+    open: Option<Sender<Infallible>>,
     /// Ends the watch over the path.
     _watched: Sender<Infallible>,
 }
@@ -47,7 +47,7 @@ impl QuicStream {
         runtime: Arc<dyn Runtime>,
         connection: Connection,
         (send, receive): (SendStream, RecvStream),
-        open: Arc<()>,
+        open: Option<Sender<Infallible>>,
     ) -> Self {
         let window = ReceiveWindow::new(Instant::now());
         let (watched, stop) = async_channel::bounded(1);
@@ -104,7 +104,7 @@ impl Drop for QuicStream {
             return self.connection.close(BROKEN, b"");
         }
         let (runtime, connection) = (Arc::clone(&self.runtime), self.connection.clone());
-        let (arrived, open) = (self.send.stopped(), Arc::clone(&self.open));
+        let (arrived, open) = (self.send.stopped(), self.open.take());
         self.runtime.spawn(Box::pin(async move {
             // However it ends: the connection is not needed any more.
             let _ = timeout(&*runtime, LINGER, arrived).await;
