@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use futures_util::{FutureExt, select_biased};
 
 use super::input::Input;
 use super::workers::Workers;
+use crate::block_buffer::BlockBuffer;
 use crate::id::PeerKey;
 use crate::layout::{Block, CHUNK_COUNT_MAX};
 use crate::manifest::Manifest;
@@ -131,8 +133,8 @@ async fn write(
     outgoing: Receiver<Outgoing>,
     source: &Source,
 ) -> Result<(), FrameError> {
-    let mut buffer = Vec::new();
-    // A few at most: the swarm hands out the next one when one is sent.
+    // Each is read while those before it are sent. A few at most: the swarm hands out the next one
+    // when one is sent.
     let mut blocks = VecDeque::new();
     while let Ok(next) = outgoing.recv().await {
         let mut next = Some(next);
@@ -144,17 +146,19 @@ async fn write(
                     send_manifest(&mut writer, source.manifest.info_bytes(), offset, length)
                         .await?;
                 }
-                Some(Outgoing::Block(block)) => blocks.push_back(block),
+                Some(Outgoing::Block(block)) => {
+                    blocks.push_back((block, read_block(source, block)));
+                }
                 None => {
-                    let Some(block) = blocks.pop_front() else { break };
-                    buffer = match read_block(source, block, buffer).await {
-                        Ok(buffer) => buffer,
+                    let Some((block, payload)) = blocks.pop_front() else { break };
+                    let payload = match payload.await {
+                        Ok(payload) => payload,
                         Err(error) => {
                             let _ = source.inputs.send(Input::StoreFailed(error)).await;
                             return Ok(());
                         }
                     };
-                    writer.send_with_payload(&Frame::Data(block), &buffer).await?;
+                    writer.send_with_payload(&Frame::Data(block), &payload).await?;
                     let sent = Event::BlockSent { peer, block };
                     let _ = source.inputs.send(Input::Swarm(sent)).await;
                 }
@@ -166,19 +170,17 @@ async fn write(
     writer.close().await
 }
 
-/// Reads a block into `buffer`, on a thread that may block.
-async fn read_block(
+/// Reads a block, from now on, on a thread that may block.
+fn read_block(
     source: &Source,
     block: Block,
-    mut buffer: Vec<u8>,
-) -> Result<Vec<u8>, StoreError> {
+) -> impl Future<Output = Result<BlockBuffer, StoreError>> + use<> {
     let store = Arc::clone(&source.store);
     let start = source.manifest.layout().chunk_start(block.chunk) + u64::from(block.offset);
-    let read = source.readers.run(move || {
-        buffer.resize(block.length as usize, 0);
+    source.readers.run(move || {
+        let mut buffer = BlockBuffer::new(block.length as usize);
         store.read(start, &mut buffer).map(|()| buffer)
-    });
-    read.await
+    })
 }
 
 /// Answers a request for a part of the manifest, cut to what there is.
