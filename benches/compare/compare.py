@@ -165,12 +165,13 @@ def make_content(folder, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peerit", default=HERE.parents[1] / "target/release/peerit", help="the program")
+    parser.add_argument("--only", nargs="+", choices=CLIENTS, default=list(CLIENTS), help="these programs")
     parser.add_argument("--mib", type=int, default=1024, help="length of the one file [1024]")
     parser.add_argument("--files", type=int, default=0, help="so many files of 4 KiB instead")
     parser.add_argument("--rounds", type=int, default=3, help="downloads with each program [3]")
     parser.add_argument("--folder", default=None, help="where: a disk or a tmpfs [the system's temporary folder]")
     options = parser.parse_args()
-    clients = [name for name in CLIENTS if installed(name, options) and not (options.files and "curl" in name)]
+    clients = [name for name in options.only if installed(name, options) and not (options.files and "curl" in name)]
     results = {name: [] for name in clients}
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         content = make_content(folder, options)

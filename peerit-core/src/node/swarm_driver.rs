@@ -86,6 +86,7 @@ impl<'a> SwarmDriver<'a> {
             manifest,
             store,
             readers: context.readers.clone(),
+            limits: context.limits.clone(),
             inputs: task.share.inputs().clone(),
         };
         let (job, jobs) = async_channel::bounded(1);
