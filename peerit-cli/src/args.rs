@@ -93,6 +93,12 @@ pub(crate) struct Download {
     /// With --no-daemon: how long to seed after the download, as in 30s or 10m
     #[structopt(long, value_name = "DURATION", parse(try_from_str = parse_duration))]
     pub(crate) seed_for: Option<Duration>,
+    /// With --no-daemon: bytes a second sent at most, as in 2M (for the daemon: `peerit limit`)
+    #[structopt(long, value_name = "RATE", requires = "no-daemon", parse(try_from_str = parse_rate))]
+    pub(crate) up: Option<RateLimit>,
+    /// With --no-daemon: bytes a second received at most
+    #[structopt(long, value_name = "RATE", requires = "no-daemon", parse(try_from_str = parse_rate))]
+    pub(crate) down: Option<RateLimit>,
     /// Prints JSON: a line a second, and one at the end
     #[structopt(long)]
     pub(crate) json: bool,
