@@ -40,15 +40,32 @@ impl Seed {
     }
 
     /// A node that has nothing yet downloads everything.
-    fn download(&self, (node, folder): (Node, TempDir)) -> (Node, TempDir) {
+    fn download(&self, leech: Leech) -> Leech {
         let peers = vec![([127, 0, 0, 1], self.node.listen_port()).into()];
         let options = DownloadOptions { peers, ..DownloadOptions::default() };
         block_on(async {
-            let download =
-                node.download(self.manifest.clone(), folder.path(), options).await.unwrap();
+            let download = leech
+                .node
+                .download(self.manifest.clone(), leech.folder.path(), options)
+                .await
+                .unwrap();
             download.completed().await.unwrap();
         });
-        (node, folder)
+        // Ended when the clock has stopped.
+        leech
+    }
+}
+
+/// A node that downloads into a folder of its own.
+struct Leech {
+    node: Node,
+    folder: TempDir,
+}
+
+impl Drop for Leech {
+    fn drop(&mut self) {
+        // Without that it goes on, as one more peer for those after it.
+        block_on(self.node.shutdown());
     }
 }
 
@@ -61,7 +78,7 @@ fn measure(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, seed: &Seed) {
     group.throughput(Throughput::Bytes(length));
     let mut cpu = CpuPerGib::default();
     group.bench_function(name, |bencher| {
-        let leech = || (start(), tempfile::tempdir().unwrap());
+        let leech = || Leech { node: start(), folder: tempfile::tempdir().unwrap() };
         let download = |leech| cpu.measure(length, || seed.download(leech));
         bencher.iter_batched(leech, download, BatchSize::PerIteration);
     });
