@@ -108,6 +108,20 @@ pub enum Event {
         /// Whether by QUIC; else by TCP.
         by_quic: bool,
     },
+    /// The answer to [`Action::OpenSockets`].
+    SocketsOpened {
+        /// How many there are, numbered from 0; fewer than were asked for where the system allows no more.
+        count: u16,
+    },
+    /// A STUN datagram came to one of these sockets.
+    StunAt {
+        /// Which one.
+        socket: u16,
+        /// From where.
+        from: SocketAddr,
+        /// What.
+        datagram: Bytes,
+    },
     /// The last connection to a peer is gone.
     Disconnected {
         /// The swarm.
@@ -136,6 +150,22 @@ pub enum Action {
         /// What; less than 300 bytes.
         datagram: Bytes,
     },
+    /// Open sockets for IPv4 beside the shared one, and watch them for STUN; answered by [`Event::SocketsOpened`].
+    OpenSockets {
+        /// How many, at most.
+        count: u16,
+    },
+    /// Send a STUN datagram from one of these sockets.
+    SendFrom {
+        /// Which one.
+        socket: u16,
+        /// Where to.
+        to: SocketAddr,
+        /// What; less than 300 bytes.
+        datagram: Bytes,
+    },
+    /// Close these sockets, but for one that a connection is opened from.
+    CloseSockets,
     /// Open a connection, with its handshake, within 10 s; answered by [`Event::Opened`] or
     /// [`Event::OpenFailed`].
     Open {
@@ -191,6 +221,13 @@ pub enum Opening {
     },
     /// QUIC from the shared socket.
     Quic {
+        /// Where to.
+        address: SocketAddr,
+    },
+    /// QUIC from one of the sockets of [`Action::OpenSockets`], which is the connection's from then on.
+    QuicFrom {
+        /// Which one.
+        socket: u16,
         /// Where to.
         address: SocketAddr,
     },

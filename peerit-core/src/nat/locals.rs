@@ -62,12 +62,13 @@ impl Locals {
             return false;
         }
         let is_known = self.observed.iter().any(|(_, known)| *known == address);
+        let mapping = self.mapping();
         self.observed.retain(|(known, _)| *known != observer);
         if self.observed.len() == OBSERVERS_MAX {
             self.observed.remove(0);
         }
         self.observed.push((observer, address));
-        !is_known
+        !is_known || mapping != self.mapping()
     }
 
     /// How the NAT here maps.
@@ -227,8 +228,9 @@ mod tests {
         locals.observe(at("192.0.2.1:1"), at("198.51.100.1:7"));
         locals.observe(at("[2001:db8::1]:1"), at("[2001:db8::7]:7"));
         assert_eq!(locals.mapping(), Mapping::Unknown);
-        assert!(!locals.observe(at("192.0.2.2:1"), at("198.51.100.1:7")), "seen there before");
+        assert!(locals.observe(at("192.0.2.2:1"), at("198.51.100.1:7")), "the mapping is news");
         assert_eq!(locals.mapping(), Mapping::EndpointIndependent);
+        assert!(!locals.observe(at("192.0.2.3:1"), at("198.51.100.1:7")), "seen there before");
         assert!(locals.observe(at("192.0.2.2:1"), at("198.51.100.1:8")));
         assert_eq!(locals.mapping(), Mapping::EndpointDependent);
         for number in 0..100 {

@@ -135,6 +135,22 @@ impl NatTraversal {
             Event::Accepted { topic, peer, address, by_quic } => {
                 self.accepted(now, Target { topic, peer }, address, by_quic);
             }
+            Event::SocketsOpened { count } => {
+                if let Some(target) = self.opener() {
+                    let opened = |attempt: &mut Attempt, outbox: &mut Outbox| {
+                        attempt.sockets_opened(now, count, outbox);
+                    };
+                    self.with(now, target, opened);
+                }
+            }
+            Event::StunAt { socket, from, datagram } => {
+                let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+                if let Some(target) = self.opener() {
+                    self.with(now, target, |attempt, outbox| {
+                        attempt.found(socket, from, &datagram, outbox);
+                    });
+                }
+            }
             Event::Disconnected { topic, peer } => self.relayed.remove(Target { topic, peer }),
         }
     }
@@ -291,6 +307,12 @@ impl NatTraversal {
         for target in targets.map(|(target, _)| *target).collect::<Vec<_>>() {
             self.with(now, target, |attempt, _| attempt.handle_stun(now, from, datagram));
         }
+    }
+
+    /// The attempt that has opened sockets.
+    fn opener(&self) -> Option<Target> {
+        let mut attempts = self.attempts.iter();
+        attempts.find(|(_, attempt)| attempt.opens_ports()).map(|(target, _)| *target)
     }
 
     fn target_of(&self, way: WayKey) -> Option<Target> {

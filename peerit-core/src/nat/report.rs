@@ -42,6 +42,8 @@ pub enum Method {
     Quic,
     /// Meeting at a relay.
     Relay,
+    /// Many ports that the side behind a symmetric NAT has opened, many that the other side has tried.
+    Birthday,
 }
 
 /// What came of a trial.
@@ -126,6 +128,7 @@ impl fmt::Display for Method {
             Self::Punch => "hole punch",
             Self::Quic => "QUIC",
             Self::Relay => "relay",
+            Self::Birthday => "birthday punch",
         })
     }
 }

@@ -6,6 +6,7 @@ use peerit_proto::Message;
 use peerit_proto::nat::v1 as proto;
 
 use super::candidate::Candidate;
+use super::report::Mapping;
 use super::seal::SEAL_LENGTH;
 use super::secrets::is_ice_text;
 
@@ -13,9 +14,9 @@ use super::secrets::is_ice_text;
 pub const CANDIDATES_MAX: usize = 16;
 
 /// Longest signal in bytes, whatever it says within its bounds: attempt 18, answer 2, fragment 34, password
-/// 66; and for each candidate its header 2, kind 2, transport 2, priority 6 and an address of 24 (header 2, IPv6
+/// 66, mapping 2, open ports 2; and for each candidate its header 2, kind 2, transport 2, priority 6 and an address of 24 (header 2, IPv6
 /// 18, port 4).
-const ENCODED_MAX: usize = 18 + 2 + 34 + 66 + CANDIDATES_MAX * (2 + 2 + 2 + 6 + 24);
+const ENCODED_MAX: usize = 18 + 2 + 34 + 66 + 2 + 2 + CANDIDATES_MAX * (2 + 2 + 2 + 6 + 24);
 
 /// Longest sealed signal that trackers relay, in bytes.
 const SEALED_MAX: usize = 900;
@@ -53,6 +54,10 @@ pub(super) struct Signal {
     pub(super) credentials: Credentials,
     /// Best first; at most 16.
     pub(super) candidates: Vec<Candidate>,
+    /// How the sender's NAT maps.
+    pub(super) mapping: Mapping,
+    /// The sender has opened many ports of its NAT for the receiver.
+    pub(super) ports_open: bool,
 }
 
 /// Why what was sealed is no signal.
@@ -71,7 +76,7 @@ pub(super) enum SignalError {
 }
 
 impl Signal {
-    /// At most 696 bytes, 736 when sealed.
+    /// At most 700 bytes, 740 when sealed.
     pub(super) fn encode(&self) -> Vec<u8> {
         let candidates = self.candidates.iter().take(CANDIDATES_MAX);
         let signal = proto::Signal {
@@ -80,6 +85,8 @@ impl Signal {
             ice_user_fragment: self.credentials.fragment.clone(),
             ice_password: self.credentials.password.clone(),
             candidates: candidates.map(proto::Candidate::from).collect(),
+            mapping: proto::Mapping::from(self.mapping).into(),
+            ports_open: self.ports_open,
         };
         signal.encode_to_vec()
     }
@@ -90,6 +97,7 @@ impl Signal {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, SignalError> {
         let signal = proto::Signal::decode(bytes).map_err(|_| SignalError::Encoding)?;
         let attempt = signal.attempt.as_ref().try_into().map_err(|_| SignalError::Attempt)?;
+        let (mapping, ports_open) = (signal.mapping().into(), signal.ports_open);
         let credentials =
             Credentials { fragment: signal.ice_user_fragment, password: signal.ice_password };
         let is_within = (4..=32).contains(&credentials.fragment.len())
@@ -106,7 +114,14 @@ impl Signal {
             signal.candidates.iter().filter_map(|one| Candidate::try_from(one).ok()).collect();
         candidates.retain(Candidate::is_usable);
         candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.priority()));
-        Ok(Self { attempt: AttemptId(attempt), answer: signal.answer, credentials, candidates })
+        Ok(Self {
+            attempt: AttemptId(attempt),
+            answer: signal.answer,
+            credentials,
+            candidates,
+            mapping,
+            ports_open,
+        })
     }
 }
 
@@ -122,7 +137,14 @@ mod tests {
         };
         let credentials = Credentials { fragment: "f".repeat(32), password: "p".repeat(64) };
         let candidates = (1..=CANDIDATES_MAX).map(of).collect();
-        Signal { attempt: AttemptId([255; 16]), answer: true, credentials, candidates }
+        Signal {
+            attempt: AttemptId([255; 16]),
+            answer: true,
+            credentials,
+            candidates,
+            mapping: Mapping::EndpointDependent,
+            ports_open: true,
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One attempt to reach one peer: from the first dial to its one end.
 
+mod birthday;
 mod punch;
 mod signalling;
 mod ways;
@@ -8,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use birthday::Birthday;
 use punch::Punch;
 use signalling::Signalling;
 pub(super) use ways::Relays;
@@ -42,6 +44,8 @@ pub(super) struct Outbox {
     pub(super) locals: Locals,
     pub(super) backend: IceBackend,
     pub(super) actions: VecDeque<Action>,
+    /// Whether an attempt has a birthday: one at a time.
+    has_birthday: bool,
     ways: u64,
     attempts: u64,
 }
@@ -49,7 +53,7 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn new(own: PeerId, secrets: Secrets, backend: IceBackend) -> Self {
         let (locals, actions) = (Locals::default(), VecDeque::new());
-        Self { own, secrets, locals, backend, actions, ways: 0, attempts: 0 }
+        Self { own, secrets, locals, backend, actions, has_birthday: false, ways: 0, attempts: 0 }
     }
 
     pub(super) fn attempt_key(&mut self) -> AttemptKey {
@@ -81,6 +85,9 @@ pub(super) struct Attempt {
     next_dial_at: Timestamp,
     dialled: BTreeSet<SocketAddr>,
     punch: Option<Punch>,
+    birthday: Option<Birthday>,
+    /// Whether there was a birthday: one an attempt.
+    had_birthday: bool,
     relays: Relays,
     ways: BTreeMap<WayKey, Way>,
     report: Report,
@@ -125,6 +132,8 @@ impl Attempt {
             next_dial_at: now,
             dialled: BTreeSet::new(),
             punch: None,
+            birthday: None,
+            had_birthday: false,
             relays,
             ways: BTreeMap::new(),
             report: Report::default(),
@@ -149,6 +158,7 @@ impl Attempt {
         self.dial_due(now, outbox);
         self.signal_due(now, outbox);
         self.punch_due(now, outbox);
+        self.birthday_due(now, outbox);
         self.relay_due(now, outbox);
         let is_over = now >= self.ends_at || !self.has_hope(now);
         is_over.then(|| self.fail(Outcome::Failed(Fault::TimedOut), outbox))
@@ -159,6 +169,7 @@ impl Attempt {
         !self.ways.is_empty()
             || !self.dials.is_empty()
             || self.punch.is_some()
+            || self.birthday.is_some()
             || self.relays.next_timeout().is_some()
             || self.signalling.is_waiting(now)
     }
@@ -167,8 +178,9 @@ impl Attempt {
     pub(super) fn next_timeout(&self) -> Timestamp {
         let dial_at = (!self.dials.is_empty()).then_some(self.next_dial_at);
         let punch_at = self.punch.as_ref().map(Punch::next_timeout);
-        let others =
-            [self.signalling.next_timeout(), self.relays.next_timeout(), dial_at, punch_at];
+        let birthday_at = self.birthday.as_ref().map(Birthday::next_timeout);
+        let (signal_at, relay_at) = (self.signalling.next_timeout(), self.relays.next_timeout());
+        let others = [signal_at, relay_at, dial_at, punch_at, birthday_at];
         others.into_iter().flatten().fold(self.ends_at, Timestamp::min)
     }
 
@@ -177,6 +189,7 @@ impl Attempt {
         let is_final = path != Path::Relayed;
         if is_final {
             self.close_overtaken(way, outbox);
+            self.end_birthday(Outcome::Overtaken, outbox);
         }
         let mut report = self.report.clone();
         report.end_all(Outcome::Overtaken);
@@ -206,6 +219,7 @@ impl Attempt {
     /// Ends it without one; what is not over ends with `outcome`.
     fn fail(&mut self, outcome: Outcome, outbox: &mut Outbox) -> End {
         self.close_ways(outbox);
+        self.end_birthday(outcome, outbox);
         if self.is_settled {
             return End::Direct;
         }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::super::candidate::Candidate;
 use super::super::event::Action;
-use super::super::report::{Fault, Method, Outcome};
+use super::super::report::{Fault, Mapping, Method, Outcome};
 use super::super::seal::seal;
 use super::super::signal::{AttemptId, Credentials, Signal};
+use super::birthday::Birthday;
 use super::{Attempt, Outbox};
 use crate::time::Timestamp;
 
@@ -45,7 +46,12 @@ pub(super) struct Signalling {
     offers: u32,
     sent: u32,
     last_sent_at: Option<Timestamp>,
-    said: Vec<Candidate>,
+    /// The candidates and the mapping that the peer was told last.
+    said: (Vec<Candidate>, Mapping),
+    /// How the peer's NAT maps, as it says.
+    remote_mapping: Mapping,
+    /// Whether the peer has opened ports of its NAT for us.
+    ports_open: bool,
     restarts: u32,
     trial: Option<usize>,
 }
@@ -61,7 +67,9 @@ impl Signalling {
             offers: 0,
             sent: 0,
             last_sent_at: None,
-            said: Vec::new(),
+            said: (Vec::new(), Mapping::Unknown),
+            remote_mapping: Mapping::Unknown,
+            ports_open: false,
             restarts: 0,
             trial: None,
         }
@@ -79,6 +87,16 @@ impl Signalling {
     /// Whether anything has been heard of the peer; else nobody waits for our candidates.
     pub(super) fn is_heard(&self) -> bool {
         self.remote.is_some()
+    }
+
+    /// What we prove to the peer to know, once it is heard of.
+    pub(super) fn remote(&self) -> Option<&Credentials> {
+        self.remote.as_ref()
+    }
+
+    /// How the peer's NAT maps, and whether ports of it are open for us.
+    pub(super) fn remote_nat(&self) -> (Mapping, bool) {
+        (self.remote_mapping, self.ports_open)
     }
 
     /// The offers that both sides may know: the peer's, and ours if it was made.
@@ -100,7 +118,7 @@ impl Signalling {
     }
 
     /// Says something soon, as often as may be.
-    fn speak(&mut self, now: Timestamp) {
+    pub(super) fn speak(&mut self, now: Timestamp) {
         if self.sent < SIGNALS_MAX {
             let earliest = self.last_sent_at.map_or(now, |last| (last + SPACING).max(now));
             self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));
@@ -145,12 +163,15 @@ impl Attempt {
         let talk = &mut self.signalling;
         talk.sent += 1;
         talk.last_sent_at = Some(now);
-        talk.said.clone_from(&candidates);
+        let mapping = outbox.locals.mapping();
+        talk.said = (candidates.clone(), mapping);
         let signal = Signal {
             attempt: talk.theirs.unwrap_or(talk.ours),
             answer: talk.theirs.is_some(),
             credentials: self.credentials.clone(),
             candidates,
+            mapping,
+            ports_open: self.birthday.as_ref().is_some_and(Birthday::has_ports),
         };
         let (topic, receiver) = (self.target.topic, self.target.peer);
         let nonce = outbox.secrets.next();
@@ -205,6 +226,7 @@ impl Attempt {
     /// Checks and dials what the peer names.
     fn take_remote(&mut self, now: Timestamp, signal: &Signal, outbox: &mut Outbox) {
         let talk = &mut self.signalling;
+        (talk.remote_mapping, talk.ports_open) = (signal.mapping, signal.ports_open);
         if !talk.is_heard() {
             talk.remote = Some(signal.credentials.clone());
             talk.answer_until = None;
@@ -236,7 +258,9 @@ impl Attempt {
     /// Our own places have changed: the peer is told, if it has been told others.
     pub(in super::super) fn locals_changed(&mut self, now: Timestamp, outbox: &Outbox) {
         let talk = &mut self.signalling;
-        if talk.sent > 0 && talk.said != outbox.locals.offer(self.relays.known()) {
+        let (candidates, mapping) =
+            (outbox.locals.offer(self.relays.known()), outbox.locals.mapping());
+        if talk.sent > 0 && talk.said != (candidates, mapping) {
             talk.speak(now);
         }
     }

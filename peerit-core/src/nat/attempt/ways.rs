@@ -241,7 +241,7 @@ impl Attempt {
         };
         let trial = self.report.begin(method, Some(address));
         self.report.end(trial, Outcome::Worked);
-        if by_quic {
+        if by_quic && !self.birthday_found(address, outbox) {
             self.report.end(self.punch_trial(), Outcome::Worked);
         }
         self.establish(None, path, outbox)

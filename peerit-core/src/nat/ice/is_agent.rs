@@ -11,8 +11,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use is::stun::{StunMessage, StunPacket};
-use is::{Candidate as IsCandidate, CandidateKind as IsKind, IceAgentEvent, IceCreds, Protocol};
+use is::stun::{StunMessage, StunPacket, TransId};
+use is::{
+    Candidate as IsCandidate, CandidateKind as IsKind, DefaultSha1HmacProvider, IceAgentEvent,
+    IceCreds, Protocol, Sha1HmacProvider,
+};
 
 use super::super::candidate::{Candidate, CandidateKind};
 use super::super::signal::Credentials;
@@ -40,6 +43,13 @@ const PAIRS_MAX: usize = 32;
 const SOCKET_V4: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
 const SOCKET_V6: SocketAddr =
     SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)), 9);
+
+/// Of a place that nobody knew of before (RFC 8445, section 5.1.2.1: peer-reflexive, IPv4).
+const CHECK_PRIORITY: u32 = (110 << 24) | (65_534 << 8) | 255;
+
+/// Longest check in bytes: header 20, two names of 32 and their mark 72, priority 8, role 12, integrity 24,
+/// fingerprint 8.
+const CHECK_MAX: usize = 144;
 
 struct IsAgent {
     agent: is::IceAgent,
@@ -80,6 +90,39 @@ pub(crate) fn addressee(datagram: &[u8]) -> Option<Addressee> {
     }
     let answers = message.is_successful_binding_response() || message.is_failed_binding_response();
     answers.then_some(Addressee::Answer)
+}
+
+/// One check beside those of an agent, as it would make it.
+pub(crate) fn check(setup: &IceSetup) -> Bytes {
+    let mut rng = Rng::from_seed(setup.seed);
+    seed_thread(rng.next_u64());
+    let username = format!("{}:{}", setup.remote.fragment, setup.local.fragment);
+    let (tie_breaker, is_chosen) = (rng.next_u64(), false);
+    let message = StunMessage::binding_request(
+        &username,
+        TransId::new(),
+        setup.controlling,
+        tie_breaker,
+        CHECK_PRIORITY,
+        is_chosen,
+    );
+    let (mut buffer, password) = ([0; CHECK_MAX], setup.remote.password.as_bytes());
+    // Cannot fail, as the longest check has room.
+    let length = message.to_bytes(Some(password), &mut buffer, hmac).unwrap_or_default();
+    Bytes::copy_from_slice(&buffer[..length])
+}
+
+/// Whether a datagram is a check by somebody who knows our credentials.
+pub(crate) fn is_check(datagram: &[u8], local: &Credentials) -> bool {
+    let Ok(message) = StunMessage::parse(datagram) else { return false };
+    let named = message.split_username().map(|(local, _)| local);
+    message.is_binding_request()
+        && named == Some(local.fragment.as_str())
+        && message.verify(local.password.as_bytes(), hmac)
+}
+
+fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+    DefaultSha1HmacProvider.sha1_hmac(key, parts)
 }
 
 fn credentials(credentials: Credentials) -> IceCreds {

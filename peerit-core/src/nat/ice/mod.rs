@@ -8,7 +8,7 @@ mod is_agent;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-pub(super) use is_agent::{addressee, start};
+pub(super) use is_agent::{addressee, check, is_check, start};
 
 use super::candidate::Candidate;
 use super::signal::Credentials;

@@ -7,7 +7,7 @@ use twin::action::Body;
 
 use super::super::{Action, AttemptKey, Opening, Transport, WayKey};
 use super::event::bytes;
-use super::{TwinError, address, array, encode_address, peer_id, topic};
+use super::{TwinError, address, array, encode_address, peer_id, socket, topic};
 use crate::swarm::Path;
 
 impl From<&Action> for twin::Action {
@@ -21,10 +21,24 @@ impl From<&Action> for twin::Action {
                 peer: Some(encode_address(*to)),
                 payload: datagram.clone(),
             }),
+            Action::OpenSockets { count } => {
+                Body::OpenSockets(twin::OpenSockets { count: (*count).into() })
+            }
+            Action::SendFrom { socket, to, datagram } => Body::SendFrom(twin::SocketDatagram {
+                socket: (*socket).into(),
+                peer: Some(encode_address(*to)),
+                payload: datagram.clone(),
+            }),
+            Action::CloseSockets => Body::CloseSockets(twin::CloseSockets {}),
             Action::Open { way, topic, peer, opening } => {
+                let mut socket = None;
                 let (transport, address, token) = match opening {
                     Opening::Tcp { address } => (Transport::Tcp, address, None),
                     Opening::Quic { address } => (Transport::Udp, address, None),
+                    Opening::QuicFrom { socket: from, address } => {
+                        socket = Some((*from).into());
+                        (Transport::Udp, address, None)
+                    }
                     Opening::Relay { relay, token } => (Transport::Tcp, relay, Some(token)),
                 };
                 Body::Open(twin::Open {
@@ -34,6 +48,7 @@ impl From<&Action> for twin::Action {
                     transport: twin::CandidateTransport::from(transport).into(),
                     address: Some(encode_address(*address)),
                     relay_token: token.map_or_else(Bytes::new, |token| token.to_vec().into()),
+                    socket,
                 })
             }
             Action::Close { way } => Body::Close(twin::Close { way: way.0 }),
@@ -69,6 +84,13 @@ impl TryFrom<twin::Action> for Action {
                 sealed: of.sealed,
             },
             Body::SendStun(of) => Self::SendStun { to: address(of.peer)?, datagram: of.payload },
+            Body::OpenSockets(of) => Self::OpenSockets { count: socket(of.count)? },
+            Body::SendFrom(of) => Self::SendFrom {
+                socket: socket(of.socket)?,
+                to: address(of.peer)?,
+                datagram: of.payload,
+            },
+            Body::CloseSockets(_) => Self::CloseSockets,
             Body::Open(of) => open(of)?,
             Body::Close(of) => Self::Close { way: WayKey(of.way) },
             Body::Established(of) => Self::Established {
@@ -93,14 +115,16 @@ fn open(of: twin::Open) -> Result<Action, TwinError> {
     let transport = Transport::try_from(of.transport())?;
     let (way, topic, peer) = (WayKey(of.way), topic(&of.topic)?, peer_id(&of.peer)?);
     let address = address(of.address)?;
-    let opening = match (transport, of.relay_token.is_empty()) {
-        (Transport::Tcp, true) => Opening::Tcp { address },
-        (Transport::Udp, true) => Opening::Quic { address },
-        (Transport::Tcp, false) => Opening::Relay {
+    let from = of.socket.map(socket).transpose()?;
+    let opening = match (transport, of.relay_token.is_empty(), from) {
+        (Transport::Tcp, true, None) => Opening::Tcp { address },
+        (Transport::Udp, true, None) => Opening::Quic { address },
+        (Transport::Udp, true, Some(socket)) => Opening::QuicFrom { socket, address },
+        (Transport::Tcp, false, None) => Opening::Relay {
             relay: address,
             token: array(&of.relay_token, "length of relay_token")?,
         },
-        (Transport::Udp, false) => return Err(TwinError::OutOfRange("transport")),
+        _ => return Err(TwinError::OutOfRange("transport")),
     };
     Ok(Action::Open { way, topic, peer, opening })
 }

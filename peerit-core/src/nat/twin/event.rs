@@ -5,7 +5,9 @@ use peerit_proto::nat::v1 as twin;
 use twin::event::Body;
 
 use super::super::{Candidate, Event, Transport, WayKey};
-use super::{TwinError, address, address_twins, addresses, array, encode_address, peer_id, topic};
+use super::{
+    TwinError, address, address_twins, addresses, array, encode_address, peer_id, socket, topic,
+};
 use crate::id::{PeerId, SwarmKey, Topic};
 
 pub(super) fn bytes(id: &[u8; 32]) -> Bytes {
@@ -52,6 +54,14 @@ impl From<&Event> for twin::Event {
             Event::Accepted { topic, peer, address, by_quic } => {
                 Body::Accepted(accepted_twin(*topic, *peer, *address, *by_quic))
             }
+            Event::SocketsOpened { count } => {
+                Body::SocketsOpened(twin::SocketsOpened { count: (*count).into() })
+            }
+            Event::StunAt { socket, from, datagram } => Body::StunAt(twin::SocketDatagram {
+                socket: (*socket).into(),
+                peer: Some(encode_address(*from)),
+                payload: datagram.clone(),
+            }),
             Event::Disconnected { topic, peer } => Body::Disconnected(twin::Disconnected {
                 topic: bytes(&topic.0),
                 peer: bytes(&peer.0),
@@ -118,6 +128,12 @@ impl TryFrom<twin::Event> for Event {
                 peer: peer_id(&of.peer)?,
                 by_quic: Transport::try_from(of.transport())? == Transport::Udp,
                 address: address(of.address)?,
+            },
+            Body::SocketsOpened(of) => Self::SocketsOpened { count: socket(of.count)? },
+            Body::StunAt(of) => Self::StunAt {
+                socket: socket(of.socket)?,
+                from: address(of.peer)?,
+                datagram: of.payload,
             },
             Body::Disconnected(of) => {
                 Self::Disconnected { topic: topic(&of.topic)?, peer: peer_id(&of.peer)? }

@@ -38,6 +38,11 @@ fn address_twins(all: &[SocketAddr]) -> Vec<wire::v1::SocketAddress> {
     all.iter().copied().map(encode_address).collect()
 }
 
+/// One of many sockets.
+fn socket(number: u32) -> Result<u16, TwinError> {
+    u16::try_from(number).map_err(|_| TwinError::OutOfRange("socket"))
+}
+
 fn topic(topic: &[u8]) -> Result<Topic, TwinError> {
     Topic::try_from(topic).map_err(|_| TwinError::OutOfRange("length of topic"))
 }

@@ -30,18 +30,33 @@ macro_rules! same_names {
 }
 
 same_names!(Fault, "fault", Refused, Unreachable, TimedOut, WrongPeer, RelayRefused, Other);
-same_names!(Method, "method", Dial, Signal, ReversedDial, Punch, Quic, Relay);
+same_names!(Method, "method", Dial, Signal, ReversedDial, Punch, Quic, Relay, Birthday);
 same_names!(Obstacle, "obstacle", NotJoined, Busy, NoCandidates, NoRelay, NoAnswer, Unwanted);
 
 impl From<&Report> for twin::Report {
     fn from(report: &Report) -> Self {
-        let mapping = match report.mapping {
-            Mapping::Unknown => twin::Mapping::Unspecified,
-            Mapping::EndpointIndependent => twin::Mapping::EndpointIndependent,
-            Mapping::EndpointDependent => twin::Mapping::EndpointDependent,
-        };
         let trials = report.trials.iter().map(twin::Trial::from).collect();
-        Self { trials, mapping: mapping.into() }
+        Self { trials, mapping: twin::Mapping::from(report.mapping).into() }
+    }
+}
+
+impl From<Mapping> for twin::Mapping {
+    fn from(mapping: Mapping) -> Self {
+        match mapping {
+            Mapping::Unknown => Self::Unspecified,
+            Mapping::EndpointIndependent => Self::EndpointIndependent,
+            Mapping::EndpointDependent => Self::EndpointDependent,
+        }
+    }
+}
+
+impl From<twin::Mapping> for Mapping {
+    fn from(mapping: twin::Mapping) -> Self {
+        match mapping {
+            twin::Mapping::Unspecified => Self::Unknown,
+            twin::Mapping::EndpointIndependent => Self::EndpointIndependent,
+            twin::Mapping::EndpointDependent => Self::EndpointDependent,
+        }
     }
 }
 
@@ -49,11 +64,7 @@ impl TryFrom<twin::Report> for Report {
     type Error = TwinError;
 
     fn try_from(report: twin::Report) -> Result<Self, TwinError> {
-        let mapping = match report.mapping() {
-            twin::Mapping::Unspecified => Mapping::Unknown,
-            twin::Mapping::EndpointIndependent => Mapping::EndpointIndependent,
-            twin::Mapping::EndpointDependent => Mapping::EndpointDependent,
-        };
+        let mapping = report.mapping().into();
         let trials = report.trials.into_iter().map(Trial::try_from).collect::<Result<_, _>>()?;
         Ok(Self { trials, mapping })
     }

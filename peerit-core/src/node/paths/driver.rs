@@ -14,6 +14,7 @@ use super::super::context::Context;
 use super::super::input::Input;
 use super::super::interfaces::reachable_addresses;
 use super::open::{Opened, open, resolve};
+use super::sockets::{LOOK_INTERVAL, Sockets};
 use super::{Command, Means};
 use crate::id::{ContentId, PeerId, Topic};
 use crate::nat::{
@@ -27,7 +28,7 @@ use crate::transport::Carrier;
 const INTERFACES_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Longest STUN datagram that is looked at; ICE's have less than 300 bytes.
-const STUN_MAX: usize = 1_500;
+pub(super) const STUN_MAX: usize = 1_500;
 
 /// A swarm that takes part.
 struct Swarm {
@@ -50,6 +51,9 @@ struct Driver {
     /// The connection that the traversal is being told of.
     arrived: Option<(Option<WayKey>, Opened)>,
     outcomes: Sender<Outcome>,
+    /// Those beside the shared one, and when they are looked at.
+    sockets: Sockets,
+    sockets_at: Timestamp,
     interfaces_at: Timestamp,
     places: Vec<SocketAddr>,
     /// The ports of the router that lead to us.
@@ -75,6 +79,8 @@ pub(crate) async fn run(
         opening: BTreeMap::new(),
         arrived: None,
         outcomes,
+        sockets: Sockets::default(),
+        sockets_at: Timestamp::ZERO,
         interfaces_at: Timestamp::ZERO,
         places: Vec::new(),
         mapped: Vec::new(),
@@ -83,8 +89,9 @@ pub(crate) async fn run(
     let stun = Arc::clone(&driver.means.stun);
     loop {
         driver.look_at_interfaces();
+        driver.look_at_sockets();
         driver.act().await;
-        let wake = driver.traversal.poll_timeout().into_iter().chain([driver.interfaces_at]).min();
+        let wake = driver.wakes_at();
         select_biased! {
             _ = shut_down.recv().fuse() => return,
             command = inbox.recv().fuse() => match command {
@@ -146,6 +153,30 @@ impl Driver {
                 ports.network_changed();
             }
         }
+    }
+
+    /// When the next thing is due.
+    fn wakes_at(&self) -> Option<Timestamp> {
+        let sockets_at = (!self.sockets.is_empty()).then_some(self.sockets_at);
+        let others = self.traversal.poll_timeout().into_iter().chain(sockets_at);
+        others.chain([self.interfaces_at]).min()
+    }
+
+    fn look_at_sockets(&mut self) {
+        let now = self.context.clock.now();
+        if self.sockets.is_empty() || now < self.sockets_at {
+            return;
+        }
+        self.sockets_at = now + LOOK_INTERVAL;
+        for (socket, from, datagram) in self.sockets.look() {
+            self.tell(Event::StunAt { socket, from, datagram });
+        }
+    }
+
+    fn open_sockets(&mut self, count: u16) {
+        let bound = self.means.stun.local_address().map(|address| address.ip());
+        self.sockets = bound.map(|ip| Sockets::open(count, ip)).unwrap_or_default();
+        self.tell(Event::SocketsOpened { count: self.sockets.count() });
     }
 
     /// Tells the traversal where this node may be reached.
@@ -241,6 +272,13 @@ impl Driver {
                         log::debug!("cannot send a check to {to}: {error}");
                     }
                 }
+                Action::OpenSockets { count } => self.open_sockets(count),
+                Action::SendFrom { socket, to, datagram } => {
+                    if let Err(error) = self.sockets.send(socket, &datagram, to) {
+                        log::debug!("cannot send a check from socket {socket} to {to}: {error}");
+                    }
+                }
+                Action::CloseSockets => self.sockets = Sockets::default(),
                 Action::Open { way, topic, peer, opening } => self.open(way, topic, peer, opening),
                 Action::Close { way } => drop(self.opening.remove(&way)),
                 Action::Established { topic, peer, way, path, report, .. } => {
@@ -262,13 +300,17 @@ impl Driver {
         let Some(swarm) = self.swarms.get(&topic) else { return };
         let (context, means) = (Arc::clone(&self.context), Arc::clone(&self.means));
         let (content_id, outcomes) = (swarm.content_id, self.outcomes.clone());
+        let socket = match opening {
+            Opening::QuicFrom { socket, .. } => self.sockets.take(socket),
+            _ => None,
+        };
         let (wanted, unwanted) = async_channel::bounded(1);
         self.opening.insert(way, wanted);
         self.context.runtime.spawn(Box::pin(async move {
             select_biased! {
                 // Nothing is ever sent: it is given up.
                 _ = unwanted.recv().fuse() => {}
-                result = open(&context, &means, content_id, peer, opening).fuse() => {
+                result = open(&context, &means, content_id, peer, opening, socket).fuse() => {
                     // An error means that the node shuts down.
                     let _ended = outcomes.try_send((way, result));
                 }

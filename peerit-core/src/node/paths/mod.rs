@@ -4,6 +4,7 @@
 
 mod driver;
 mod open;
+mod sockets;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Opening one connection as a traversal wants it.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 
 use super::super::context::{Context, DIAL_TIMEOUT, DialError};
@@ -11,23 +11,24 @@ use crate::nat::{Fault, Opening};
 use crate::runtime::timeout;
 use crate::swarm::{Direction, Path};
 use crate::tracker::relay::{RelayOpen, RelaySide, RelayToken};
-use crate::transport::{PeerStream, TransportError, answer_swarm, dial_swarm};
+use crate::transport::{PeerStream, SharedUdp, TransportError, answer_swarm, dial_swarm};
 
 /// An open connection, and which side of it we are.
 pub(super) type Opened = (Box<PeerStream>, Direction);
 
-/// Opens a connection to a peer of a swarm, within 10 s. Dropping it gives up.
+/// Opens a connection to a peer of a swarm, within 10 s; from `socket` if there is one. Dropping it gives up.
 pub(super) async fn open(
     context: &Context,
     means: &Means,
     content_id: ContentId,
     peer: PeerId,
     opening: Opening,
+    socket: Option<UdpSocket>,
 ) -> Result<Opened, Fault> {
     let opened = timeout(
         &*context.runtime,
         DIAL_TIMEOUT,
-        connect(context, means, content_id, peer, opening),
+        connect(context, means, content_id, peer, opening, socket),
     );
     let (stream, direction) = match opened.await {
         Err(_) => return Err(Fault::TimedOut),
@@ -49,6 +50,7 @@ async fn connect(
     content_id: ContentId,
     peer: PeerId,
     opening: Opening,
+    socket: Option<UdpSocket>,
 ) -> Result<(PeerStream, Direction), DialError> {
     let own = context.peer_id;
     let (relay, token) = match opening {
@@ -57,6 +59,13 @@ async fn connect(
         }
         Opening::Quic { address } => {
             let connection = means.quic.dial_path(address, Path::Punched).await?;
+            return Ok((dial_swarm(connection, own, content_id).await?, Direction::Dialled));
+        }
+        Opening::QuicFrom { address, .. } => {
+            let socket = socket.ok_or(TransportError::Closed)?;
+            let socket = SharedUdp::new(&*context.runtime, socket);
+            let socket = socket.map_err(TransportError::from)?;
+            let connection = means.quic.on(&socket)?.dial_path(address, Path::Punched).await?;
             return Ok((dial_swarm(connection, own, content_id).await?, Direction::Dialled));
         }
         Opening::Relay { relay, token } => (relay, RelayToken(token)),

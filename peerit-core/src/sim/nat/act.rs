@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::boxes::Carrier;
 use super::engine::{CONTENT, Happening, NatSimulation, Payload};
-use super::host::{TCP_PORT, UDP_PORT};
+use super::host::{SOCKETS_PORT, TCP_PORT, UDP_PORT};
 use super::net::{Header, TRACKERS, tracker_ip};
 use super::report::NatEnd;
 use crate::nat::{Action, Event, Fault, Opening, WayKey};
@@ -117,6 +117,16 @@ impl NatSimulation {
                     self.hosts[host].checks += 1;
                     self.send_datagram(host, to, datagram);
                 }
+                Action::OpenSockets { count } => {
+                    self.hosts[host].sockets = count;
+                    let event = Event::SocketsOpened { count };
+                    self.after(Duration::ZERO, Happening::Traversal(host, event));
+                }
+                Action::SendFrom { socket, to, datagram } => {
+                    self.hosts[host].checks += 1;
+                    self.send_datagram_from(host, SOCKETS_PORT + socket, to, datagram);
+                }
+                Action::CloseSockets => self.hosts[host].sockets = 0,
                 Action::Open { way, opening, .. } => self.open(host, way, opening),
                 Action::Close { way } => drop(self.hosts[host].ways.remove(&way)),
                 Action::Established { attempt, path, report, .. } => {
@@ -160,14 +170,15 @@ impl NatSimulation {
     }
 
     fn open(&mut self, host: usize, way: WayKey, opening: Opening) {
-        let (to, quic) = match opening {
-            Opening::Tcp { address } => (address, false),
-            Opening::Quic { address } => (address, true),
-            Opening::Relay { relay, .. } => (relay, false),
+        let (to, port) = match opening {
+            Opening::Tcp { address } => (address, None),
+            Opening::Quic { address } => (address, Some(UDP_PORT)),
+            Opening::QuicFrom { socket, address } => (address, Some(SOCKETS_PORT + socket)),
+            Opening::Relay { relay, .. } => (relay, None),
         };
         self.after(OPEN_TIMEOUT, Happening::GiveUp(host, way));
         let this = &mut self.hosts[host];
-        let port = if quic { UDP_PORT } else { this.new_port() };
+        let port = port.unwrap_or_else(|| this.new_port());
         let Some(ip) = this.ip_towards(to) else { return };
         this.ways.insert(way, (opening, SocketAddr::new(ip, port)));
         for delay in [Duration::ZERO].into_iter().chain(RESENDS) {
@@ -190,7 +201,9 @@ impl NatSimulation {
         let handshake = Payload::Handshake { by: host, way, step: 0 };
         let (carrier, to, payload) = match opening {
             Opening::Tcp { address } => (Carrier::Tcp, address, handshake),
-            Opening::Quic { address } => (Carrier::Udp, address, handshake),
+            Opening::Quic { address } | Opening::QuicFrom { address, .. } => {
+                (Carrier::Udp, address, handshake)
+            }
             Opening::Relay { relay, token } => {
                 (Carrier::Tcp, relay, Payload::Meet { by: host, way, token })
             }
@@ -203,7 +216,12 @@ impl NatSimulation {
         match payload {
             Payload::Datagram(datagram) => {
                 let from = header.from;
-                if crate::tracker::stun::is_stun(&datagram) {
+                if let Some(socket) = header.to.port().checked_sub(SOCKETS_PORT) {
+                    // Those that are closed by now hear nothing.
+                    if socket < self.hosts[host].sockets {
+                        self.tell_traversal(host, Event::StunAt { socket, from, datagram });
+                    }
+                } else if crate::tracker::stun::is_stun(&datagram) {
                     self.tell_traversal(host, Event::Stun { from, datagram });
                 } else {
                     self.tell_client(host, ClientEvent::Datagram { from, datagram });

@@ -192,8 +192,18 @@ impl NatSimulation {
     }
 
     pub(super) fn send_datagram(&mut self, host: usize, to: SocketAddr, datagram: Bytes) {
+        self.send_datagram_from(host, UDP_PORT, to, datagram);
+    }
+
+    pub(super) fn send_datagram_from(
+        &mut self,
+        host: usize,
+        port: u16,
+        to: SocketAddr,
+        datagram: Bytes,
+    ) {
         if let Some(ip) = self.hosts[host].ip_towards(to) {
-            let from = SocketAddr::new(ip, UDP_PORT);
+            let from = SocketAddr::new(ip, port);
             let header = Header { carrier: Carrier::Udp, from, to };
             self.send(host, header, Payload::Datagram(datagram));
         }

@@ -15,6 +15,9 @@ use crate::tracker::TrackerClient;
 /// The port of the shared UDP socket, the same everywhere, as programs have their usual ports.
 pub(super) const UDP_PORT: u16 = 7_000;
 
+/// The first port of the sockets beside the shared one.
+pub(super) const SOCKETS_PORT: u16 = 20_000;
+
 /// The port on which a host takes connections.
 pub(super) const TCP_PORT: u16 = 7_001;
 
@@ -38,6 +41,8 @@ pub(super) struct Host {
     pub(super) ends: Vec<NatEnd>,
     pub(super) signals: usize,
     pub(super) checks: usize,
+    /// How many sockets it has beside the shared one.
+    pub(super) sockets: u16,
     next_port: u16,
 }
 
@@ -60,6 +65,7 @@ impl Host {
             ends: Vec::new(),
             signals: 0,
             checks: 0,
+            sockets: 0,
             next_port: 40_000,
         }
     }

@@ -81,6 +81,12 @@ impl Site {
         self.ipv6 || self.nats.iter().all(|nat| nat.udp)
     }
 
+    /// Whether nobody can be told where it appears.
+    #[must_use]
+    pub fn is_symmetric(&self) -> bool {
+        self.nats.iter().any(|nat| nat.mapping == Mapping::EndpointDependent)
+    }
+
     /// On the internet.
     #[must_use]
     pub fn open() -> Self {
@@ -147,7 +153,7 @@ impl NatScenario {
         }
     }
 
-    /// Whether theory promises a direct path; a lenient symmetric NAT may do more.
+    /// Whether theory promises a direct path without many tries; a lenient symmetric NAT may do more.
     ///
     /// A host on the internet or in the same network is dialled; IPv6 firewalls are opened from both sides. Else
     /// both need UDP. What both NATs show to everybody can be told (Ford et al. 2005); a symmetric one shows
@@ -169,16 +175,26 @@ impl NatScenario {
         if a.nats.is_empty() || b.nats.is_empty() {
             return true;
         }
-        let is_symmetric =
-            |site: &Site| site.nats.iter().any(|nat| nat.mapping == Mapping::EndpointDependent);
         let minds_ports =
             |site: &Site| site.nats.iter().any(|nat| nat.filtering == Filtering::PortDependent);
-        let meet = match (is_symmetric(a), is_symmetric(b)) {
+        let meet = match (a.is_symmetric(), b.is_symmetric()) {
             (false, false) => true,
             (true, false) => !minds_ports(b),
             (false, true) => !minds_ports(a),
             (true, true) => false,
         };
         has_udp(a) && has_udp(b) && meet
+    }
+
+    /// Whether many ports that are opened by one side and tried by the other make one: where all that is missing for a
+    /// direct path is that one of the two NATs, which alone is symmetric, says where it maps.
+    #[must_use]
+    pub fn is_birthday_possible(&self) -> bool {
+        let [a, b] = &self.sites;
+        let is_apart = self.shared == Shared::Nothing && self.relay;
+        is_apart
+            && !self.is_direct_possible()
+            && a.is_symmetric() != b.is_symmetric()
+            && [a, b].into_iter().all(|site| site.nats.iter().all(|nat| nat.udp))
     }
 }

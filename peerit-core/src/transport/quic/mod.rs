@@ -78,6 +78,19 @@ impl QuicTransport {
         Ok(Self { runtime, endpoint, client, port, handshakes: Arc::default() })
     }
 
+    /// One that only dials, from another socket, which is open as long as its connections.
+    pub(crate) fn on(&self, socket: &SharedUdp) -> Result<Self, TransportError> {
+        let endpoint = Endpoint::new_with_abstract_socket(
+            config::endpoint(),
+            None,
+            socket.quic(),
+            Arc::new(Driver(socket.watch())),
+        )?;
+        let (runtime, client) = (Arc::clone(&self.runtime), self.client.clone());
+        let port = socket.local_address().port();
+        Ok(Self { runtime, endpoint, client, port, handshakes: Arc::default() })
+    }
+
     /// Opens a connection to an address that was found in this way, such as one that ICE has chosen. Otherwise as
     /// [`Transport::dial`]. Of a connection that was answered, who knows the way sets [`Connection::path`].
     ///
