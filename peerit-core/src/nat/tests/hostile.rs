@@ -11,7 +11,14 @@ fn forged(from: usize, to: usize, number: u8, candidates: Vec<Candidate>) -> Eve
     let fragment = Secrets::new([number; 32]).next_text::<8>();
     let credentials = Credentials { fragment, password: "p".repeat(24) };
     let attempt = AttemptId([number; 16]);
-    let signal = Signal { attempt, answer: false, credentials, candidates };
+    let signal = Signal {
+        attempt,
+        answer: false,
+        credentials,
+        candidates,
+        mapping: Mapping::Unknown,
+        ports_open: false,
+    };
     let key = CONTENT.swarm_key();
     let sealed = seal::seal(&key, id(from), id(to), [number; 24], &signal.encode()).unwrap();
     Event::Signal { topic: CONTENT.topic(), sender: id(from), sealed }

@@ -1,5 +1,6 @@
 //! Traversals on a network of the mind: no NATs here (those are in `sim`), but every order of events.
 
+mod birthday;
 mod garbage;
 mod glare;
 mod hostile;

@@ -22,6 +22,10 @@ pub(super) struct Machine {
     pub(super) udp: bool,
     /// Trackers reach it with signals.
     pub(super) hears_signals: bool,
+    /// The most sockets that it opens beside the shared one.
+    pub(super) sockets_max: u16,
+    /// Those that have sent something, so that its NAT has a port open for each.
+    pub(super) sockets: BTreeSet<u16>,
     pub(super) ends: Vec<Action>,
     pub(super) recording: Option<Vec<proto::Step>>,
 }
@@ -62,6 +66,11 @@ pub(super) fn tcp(machine: usize) -> SocketAddr {
     SocketAddr::new(udp(machine).ip(), 80)
 }
 
+/// Where the NAT of a machine maps one of its sockets.
+pub(super) fn socket_at(machine: usize, socket: u16) -> SocketAddr {
+    SocketAddr::new(udp(machine).ip(), 30_000 + 100 * socket)
+}
+
 fn letter(machine: usize) -> char {
     char::from(b'a' + u8::try_from(machine).unwrap())
 }
@@ -74,6 +83,8 @@ impl Net {
             dialable: false,
             udp: true,
             hears_signals: true,
+            sockets_max: u16::MAX,
+            sockets: BTreeSet::new(),
             ends: Vec::new(),
             recording: None,
         });
@@ -160,15 +171,39 @@ impl Net {
             }
             Action::SendStun { to, datagram } => {
                 self.checks += 1;
-                if self.checked.insert((from, to)) {
+                // Of many ports that are tried one after another those that are open are drawn.
+                let is_open = |machine: &usize| {
+                    let sockets = &self.machines[*machine].sockets;
+                    sockets.iter().any(|socket| socket_at(*machine, *socket) == to)
+                };
+                let found = (0..self.machines.len()).find(is_open);
+                let is_place = found.is_some() || to.port() == udp(from).port();
+                if is_place && self.checked.insert((from, to)) {
                     self.draw(from, &format!("checks {to}"));
                 }
                 let receiver = (0..self.machines.len()).find(|machine| udp(*machine) == to);
                 let receiver = receiver.filter(|to| self.machines[*to].udp);
-                if let Some(to) = receiver.filter(|_| self.machines[from].udp) {
+                if let Some(machine) = found {
+                    let socket = (to.port() - socket_at(machine, 0).port()) / 100;
+                    let event = Event::StunAt { socket, from: udp(from), datagram };
+                    self.after(DELAY, Arrival::Event { at: machine, event });
+                } else if let Some(to) = receiver.filter(|_| self.machines[from].udp) {
                     let event = Event::Stun { from: udp(from), datagram };
                     self.after(DELAY, Arrival::Event { at: to, event });
                 }
+            }
+            Action::OpenSockets { count } => {
+                self.draw(from, &format!("opens {count} sockets"));
+                let count = count.min(self.machines[from].sockets_max);
+                self.tell(from, Event::SocketsOpened { count });
+            }
+            Action::SendFrom { socket, .. } => {
+                self.checks += 1;
+                self.machines[from].sockets.insert(socket);
+            }
+            Action::CloseSockets => {
+                self.draw(from, "closes them");
+                self.machines[from].sockets.clear();
             }
             Action::Open { way, opening, .. } => self.open(from, way, opening),
             Action::Close { way } => drop(self.closed.insert((from, way))),
@@ -192,6 +227,20 @@ impl Net {
             Opening::Quic { address } => {
                 self.draw(from, &format!("dials {address} by QUIC"));
                 self.after(DELAY, Arrival::Dial { from, way, to: address, quic: true });
+            }
+            Opening::QuicFrom { socket, address } => {
+                self.draw(from, &format!("dials {address} by QUIC from socket {socket}"));
+                let peer = (0..self.machines.len()).find(|machine| udp(*machine) == address);
+                let (topic, peer_id) = (CONTENT.topic(), id(from));
+                if let Some(peer) = peer {
+                    let address = socket_at(from, socket);
+                    let event = Event::Accepted { topic, peer: peer_id, address, by_quic: true };
+                    self.after(DELAY, Arrival::Event { at: peer, event });
+                    self.after(
+                        DELAY * 2,
+                        Arrival::Event { at: from, event: Event::Opened { way } },
+                    );
+                }
             }
             Opening::Relay { relay, token } => {
                 self.draw(from, &format!("meets at {relay}"));

@@ -75,7 +75,7 @@ fn every_action_and_report_survives_its_twin() {
     let outcomes = outcomes.chain(obstacles.map(Outcome::NotTried));
     let outcomes = outcomes.chain([Outcome::Pending, Outcome::Worked, Outcome::Overtaken]);
     let methods = [Method::Dial, Method::Signal, Method::ReversedDial, Method::Punch, Method::Quic];
-    let methods = methods.into_iter().chain([Method::Relay]).cycle();
+    let methods = methods.into_iter().chain([Method::Relay, Method::Birthday]).cycle();
     let trial = |(method, outcome)| Trial { method, target: Some(at("192.0.2.1:7")), outcome };
     let trials = methods.zip(outcomes).map(trial).collect();
     let report = Report { trials, mapping: Mapping::EndpointDependent };
@@ -83,12 +83,26 @@ fn every_action_and_report_survives_its_twin() {
     let openings = [
         Opening::Tcp { address: at("192.0.2.1:7") },
         Opening::Quic { address: at("[2001:db8::1]:7") },
+        Opening::QuicFrom { socket: 255, address: at("192.0.2.1:7") },
         Opening::Relay { relay: at("192.0.2.1:7"), token: [9; 16] },
     ];
     let open = |opening| Action::Open { way: WayKey(3), topic, peer, opening };
+    let (socket, to, datagram) = (255, at("192.0.2.1:7"), Bytes::from_static(b"check"));
+    for event in [
+        Event::SocketsOpened { count: 256 },
+        Event::StunAt { socket, from: to, datagram: datagram.clone() },
+    ] {
+        assert_eq!(Event::try_from(proto::Event::from(&event)), Ok(event));
+    }
+    let sockets = [
+        Action::OpenSockets { count: 256 },
+        Action::SendFrom { socket, to, datagram },
+        Action::CloseSockets,
+    ];
     for action in openings
         .map(open)
         .into_iter()
+        .chain(sockets)
         .chain([Action::Close { way: WayKey(4) }, Action::Failed { attempt, topic, peer, report }])
     {
         assert_eq!(Action::try_from(proto::Action::from(&action)), Ok(action));
