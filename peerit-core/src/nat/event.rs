@@ -140,7 +140,7 @@ pub enum Action {
         topic: Topic,
         /// To whom.
         receiver: PeerId,
-        /// What; at most 736 bytes, sealed.
+        /// What; at most 740 bytes, sealed.
         sealed: Bytes,
     },
     /// Send a STUN datagram from the shared socket.

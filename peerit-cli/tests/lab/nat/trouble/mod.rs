@@ -6,6 +6,7 @@
 //! cargo test -p peerit-cli --test lab -- --include-ignored --nocapture trouble
 //! ```
 
+mod birthday;
 mod flood;
 mod idle;
 mod moved;
