@@ -6,8 +6,7 @@
 //! the sockets; from there the QUIC connection is dialled, through the hole that the check has left in the
 //! peer's NAT.
 //!
-//! Known from hyperdht. The paths are those that Ford et al. (2005, section 5.1) hold for not worthwhile: they are,
-//! with a relay that carries the transfer meanwhile.
+//! As hyperdht does it. A relay carries the transfer meanwhile, so there is time for many tries.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -33,7 +32,7 @@ const ROUNDS: u32 = 2;
 /// Most ports of the peer's NAT that are tried: 220 KB in all.
 const TRIES_MAX: u32 = 2_000;
 
-/// Time between two checks, on both sides: 100 a second are 90 kbit/s, and less than what makes routers think of an attack.
+/// Time between two checks, on both sides: 100 a second are 90 kbit/s.
 const INTERVAL: Duration = Duration::from_millis(10);
 
 /// When it is given up: [`TRIES_MAX`] take 20 s, and the word that the ports are open is on its way before.
@@ -42,7 +41,7 @@ const LASTS: Duration = Duration::from_secs(25);
 /// How long the QUIC connection from the socket that was found may take.
 const CONNECTING_LASTS: Duration = Duration::from_secs(10);
 
-/// Where NATs map ports that were not below it (RFC 4787, section 4.2.2).
+/// Where NATs map ports that were not below it (RFC 4787, section 4.2.1).
 const PORT_FIRST: u32 = 1_024;
 const PORTS: u32 = 65_536 - PORT_FIRST;
 

@@ -27,7 +27,8 @@ use crate::swarm::Path;
 use crate::time::Timestamp;
 
 /// Everything of an attempt is over by then, even if the driver leaves an [`Action::Open`] unanswered: the
-/// last of them, a relay's, begins 1.25 s after the start or 10 s later if another relay failed before.
+/// last of them, a relay's, begins 1.25 s after the start or 10 s later if another relay failed before. Many ports,
+/// which are for the time after that, take as much longer as they need: see [`birthday`].
 const ATTEMPT_LASTS: Duration = Duration::from_secs(22);
 
 /// The peer of an attempt.

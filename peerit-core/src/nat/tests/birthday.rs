@@ -57,10 +57,10 @@ fn a_relayed_pair_meets_at_one_of_many_ports() {
 fn nats_of_the_same_kind_are_left_to_the_relay() {
     for mappings in [[SYMMETRIC; 2], [STABLE; 2], [SYMMETRIC, Mapping::Unknown]] {
         let mut net = Net::new(2).with_relay();
-        for machine in 0..2 {
+        for (machine, mapping) in mappings.into_iter().enumerate() {
             net.machines[machine].udp = false;
-            if mappings[machine] != Mapping::Unknown {
-                behind(&mut net, machine, mappings[machine]);
+            if mapping != Mapping::Unknown {
+                behind(&mut net, machine, mapping);
             }
         }
         net.want(0, 1);
