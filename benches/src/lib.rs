@@ -1,10 +1,13 @@
-//! What the benches share: content, and manifests of it.
+//! What the benches share: content, manifests of it, and the CPU time of what is measured.
 
 #![allow(clippy::unwrap_used, reason = "without its input there is nothing to measure")]
+
+use std::time::Duration;
 
 use peerit_core::hash::HashAlgorithm;
 use peerit_core::manifest::{Draft, DraftFile, EnvelopeFields, Manifest};
 use peerit_core::rng::Rng;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Both algorithms, to measure one after the other.
 pub const ALGORITHMS: [HashAlgorithm; 2] = [HashAlgorithm::Blake3, HashAlgorithm::Sha1];
@@ -46,4 +49,35 @@ fn manifest(
     let digests: Vec<_> =
         chunks.flat_map(|chunk| hash_algorithm.digest(chunk).as_bytes().to_vec()).collect();
     draft.build(&digests, EnvelopeFields::default()).unwrap()
+}
+
+/// CPU time of this process for what it moved: less noisy than time where others use the machine too.
+#[derive(Default)]
+pub struct CpuPerGib {
+    spent: Duration,
+    moved: u64,
+}
+
+impl CpuPerGib {
+    /// Adds the CPU time of `work`, which moves `length` bytes.
+    pub fn measure<T>(&mut self, length: u64, work: impl FnOnce() -> T) -> T {
+        let before = cpu_time();
+        let output = work();
+        self.spent += cpu_time() - before;
+        self.moved += length;
+        output
+    }
+
+    /// Prints the mean of all that was measured, if anything was.
+    pub fn print(&self, name: &str) {
+        if self.moved > 0 {
+            let gib = self.moved as f64 / f64::from(1 << 30);
+            println!("{name}: {:.2} CPU-seconds for each GiB", self.spent.as_secs_f64() / gib);
+        }
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
 }

@@ -1,5 +1,6 @@
 //! Sizes, rates and durations, as people write and read them.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use peerit_core::layout::Layout;
@@ -13,6 +14,8 @@ pub(crate) enum AmountError {
     ChunkLength,
     #[error("a duration is a number with s, m, h or d, as in 30s or 10m")]
     Duration,
+    #[error("a rate is bytes a second, alone or with K, M or G, as in 500K or 2M; or none")]
+    Rate,
     #[error("too large")]
     TooLarge,
 }
@@ -49,6 +52,26 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, AmountError> {
         _ => return Err(AmountError::Duration),
     };
     number.checked_mul(seconds).map(Duration::from_secs).ok_or(AmountError::TooLarge)
+}
+
+/// What a rate is bounded by; none: nothing.
+pub(crate) type RateLimit = Option<NonZeroU64>;
+
+/// `none`, or `2M`: bytes a second. Not 0: to stop a share there is `pause`.
+pub(crate) fn parse_rate(text: &str) -> Result<RateLimit, AmountError> {
+    if text == "none" {
+        return Ok(None);
+    }
+    match parse_size(text) {
+        Ok(bytes) => NonZeroU64::new(bytes).map(Some).ok_or(AmountError::Rate),
+        Err(AmountError::Size) => Err(AmountError::Rate),
+        Err(error) => Err(error),
+    }
+}
+
+/// `2.0 MiB/s`, or `unlimited`.
+pub(crate) fn limit(limit: RateLimit) -> String {
+    limit.map_or_else(|| "unlimited".to_owned(), |bytes| rate(bytes.get()))
 }
 
 fn split(text: &str) -> Option<(u64, &str)> {
@@ -125,6 +148,19 @@ mod tests {
         }
         assert_eq!(parse_size("18446744073709551615K"), Err(AmountError::TooLarge));
         assert_eq!(parse_chunk_length("4G"), Err(AmountError::ChunkLength));
+    }
+
+    #[test]
+    fn rates_are_read() {
+        assert_eq!(parse_rate("2M"), Ok(NonZeroU64::new(2 << 20)));
+        assert_eq!(parse_rate("none"), Ok(None));
+        for wrong in ["0", "fast", "2M/s"] {
+            assert_eq!(parse_rate(wrong), Err(AmountError::Rate), "{wrong}");
+        }
+        assert_eq!(
+            (limit(None), limit(NonZeroU64::new(1 << 20))),
+            ("unlimited".into(), "1.0 MiB/s".into())
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use peerit_core::hash::HashAlgorithm;
 use structopt::StructOpt;
 use structopt::clap::{AppSettings, ErrorKind};
 
-use crate::amount::{parse_chunk_length, parse_duration};
+use crate::amount::{RateLimit, parse_chunk_length, parse_duration, parse_rate};
 
 /// Share and download files and folders between peers.
 ///
@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Resume(Id),
     /// Forgets a share; its files stay
     Remove(Id),
+    /// Prints or changes how fast the daemon sends and receives
+    Limit(Limit),
     /// Starts the daemon, in the background unless told otherwise
     Daemon(Daemon),
     /// Says what NAT this machine is behind, and what to do about it
@@ -91,6 +93,12 @@ pub(crate) struct Download {
     /// With --no-daemon: how long to seed after the download, as in 30s or 10m
     #[structopt(long, value_name = "DURATION", parse(try_from_str = parse_duration))]
     pub(crate) seed_for: Option<Duration>,
+    /// With --no-daemon: bytes a second sent at most, as in 2M (for the daemon: `peerit limit`)
+    #[structopt(long, value_name = "RATE", requires = "no-daemon", parse(try_from_str = parse_rate))]
+    pub(crate) up: Option<RateLimit>,
+    /// With --no-daemon: bytes a second received at most
+    #[structopt(long, value_name = "RATE", requires = "no-daemon", parse(try_from_str = parse_rate))]
+    pub(crate) down: Option<RateLimit>,
     /// Prints JSON: a line a second, and one at the end
     #[structopt(long)]
     pub(crate) json: bool,
@@ -140,6 +148,21 @@ pub(crate) struct Id {
     /// The start of its id, or its name
     #[structopt(value_name = "ID")]
     pub(crate) id: String,
+}
+
+/// A rate is bytes a second of content, alone or with K, M or G, as in 500K or 2M; of all shares together. It can be
+/// changed at any time and is kept for later runs.
+#[derive(Debug, StructOpt)]
+pub(crate) struct Limit {
+    /// What is sent at most; or none
+    #[structopt(long, value_name = "RATE", parse(try_from_str = parse_rate))]
+    pub(crate) up: Option<RateLimit>,
+    /// What is received at most; or none
+    #[structopt(long, value_name = "RATE", parse(try_from_str = parse_rate))]
+    pub(crate) down: Option<RateLimit>,
+    /// Prints JSON
+    #[structopt(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, StructOpt)]

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use peerit_core::daemon::DaemonStatus;
 use peerit_core::manifest::Manifest;
 use peerit_core::node::doctor::{AddressReport, Ipv6, PortMapping, Report, ServerReport};
-use peerit_core::node::{PeerStatus, ShareState, ShareStatus};
+use peerit_core::node::{PeerStatus, RateLimits, ShareState, ShareStatus};
 use peerit_core::swarm::Path;
 use peerit_core::tracker::TrackerStatus;
 use peerit_core::transport::Carrier;
 use serde::Serialize;
 
+use crate::amount::RateLimit;
 use crate::env::Env;
 use crate::error::CliError;
 
@@ -21,8 +22,17 @@ pub(crate) struct Status {
     pub(crate) peer_id: String,
     /// Where peers dial the daemon.
     pub(crate) listen_port: u16,
+    #[serde(flatten)]
+    pub(crate) limits: Limits,
     /// In the order of adding.
     pub(crate) shares: Vec<Share>,
+}
+
+/// `peerit limit`; null: as fast as it goes.
+#[derive(Debug, Serialize)]
+pub(crate) struct Limits {
+    pub(crate) upload_limit_bytes_per_s: RateLimit,
+    pub(crate) download_limit_bytes_per_s: RateLimit,
 }
 
 /// One share; also each line of `peerit download`.
@@ -259,8 +269,15 @@ impl Status {
         Self {
             peer_id: status.peer_id.to_string(),
             listen_port: status.listen_port,
+            limits: Limits::of(status.limits),
             shares: status.shares.iter().map(Share::of).collect(),
         }
+    }
+}
+
+impl Limits {
+    pub(crate) fn of(limits: RateLimits) -> Self {
+        Self { upload_limit_bytes_per_s: limits.up, download_limit_bytes_per_s: limits.down }
     }
 }
 

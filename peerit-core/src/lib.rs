@@ -22,6 +22,8 @@ pub mod tracker;
 pub mod wire;
 
 #[cfg(feature = "node")]
+mod block_buffer;
+#[cfg(feature = "node")]
 pub mod daemon;
 #[cfg(feature = "node")]
 pub mod node;

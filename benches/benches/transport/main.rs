@@ -15,13 +15,13 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use futures_lite::future::{block_on, zip};
 use futures_util::{AsyncReadExt, AsyncWriteExt};
+use peerit_benches::CpuPerGib;
 use peerit_core::id::PeerId;
 use peerit_core::runtime::async_std::AsyncStd;
 use peerit_core::runtime::tokio::Tokio;
 use peerit_core::runtime::{BoxStream, Runtime};
 use peerit_core::transport::memory::MemoryNetwork;
 use peerit_core::transport::{Identity, QuicTransport, SharedUdp, TcpTransport, Transport};
-use rustix::time::{ClockId, clock_gettime};
 
 const LENGTH: usize = 64 << 20;
 const WRITE_LENGTH: usize = 256 << 10;
@@ -86,24 +86,14 @@ impl Streams {
 
 fn measure(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, streams: Streams) {
     let mut streams = Some(streams);
-    let (mut spent, mut moved) = (Duration::ZERO, 0);
+    let mut cpu = CpuPerGib::default();
     group.bench_function(name, |bencher| {
         bencher.iter(|| {
-            let before = cpu_time();
-            streams = streams.take().map(|streams| streams.transfer(LENGTH));
-            spent += cpu_time() - before;
-            moved += LENGTH;
+            let transfer = || streams.take().map(|streams| streams.transfer(LENGTH));
+            streams = cpu.measure(LENGTH as u64, transfer);
         });
     });
-    if moved > 0 {
-        let gib = moved as f64 / f64::from(1 << 30);
-        println!("{name}: {:.2} CPU-seconds for each GiB", spent.as_secs_f64() / gib);
-    }
-}
-
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
+    cpu.print(name);
 }
 
 fn tcp(runtime: &Arc<dyn Runtime>) -> Box<dyn Transport> {

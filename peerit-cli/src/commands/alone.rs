@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_lite::StreamExt;
-use peerit_core::node::{DownloadOptions, Node, Share, resolve_peers};
+use peerit_core::node::{DownloadOptions, Node, RateLimits, Share, resolve_peers};
 
 use super::download::finish;
 use crate::amount::{clock, rate, size};
@@ -29,7 +29,8 @@ pub(crate) async fn download(
     let peers = resolve_peers(&args.peers).map_err(|error| CliError::Usage(error.to_string()))?;
     let options =
         DownloadOptions { peers, overwrite: args.overwrite, ..DownloadOptions::default() };
-    let node = Node::builder().runtime(runtime()?).start().await?;
+    let limits = RateLimits { up: args.up.flatten(), down: args.down.flatten() };
+    let node = Node::builder().runtime(runtime()?).rate_limits(limits).start().await?;
     let interrupts = env.interrupts.listen()?;
     let share = match source {
         Source::Manifest(manifest) => node.download(manifest, folder, options).await?,

@@ -7,6 +7,7 @@ mod daemon;
 mod demo;
 mod doctor;
 mod download;
+mod limit;
 mod share;
 mod show;
 mod status;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: Command, env: &mut Env) -> Result<(), CliError> {
         Command::Pause(args) => block_on(control::run(&args, Order::Pause, env)),
         Command::Resume(args) => block_on(control::run(&args, Order::Resume, env)),
         Command::Remove(args) => block_on(control::run(&args, Order::Remove, env)),
+        Command::Limit(args) => block_on(limit::run(&args, env)),
         Command::Daemon(args) => block_on(daemon::run(&args, env)),
         Command::Doctor(args) => block_on(doctor::run(&args, env)),
         Command::Demo(args) => block_on(demo::run(&args, env)),

@@ -5,9 +5,10 @@ use std::time::Duration;
 use futures_lite::StreamExt;
 use peerit_core::daemon::DaemonStatus;
 use peerit_core::id::ContentId;
-use peerit_core::node::{PeerStatus, ShareStatus};
+use peerit_core::node::{PeerStatus, RateLimits, ShareStatus};
 use peerit_core::swarm::Path;
 
+use super::limit;
 use crate::amount::{counted, percent, rate, size};
 use crate::args::Status;
 use crate::env::Env;
@@ -80,6 +81,9 @@ fn lines(status: &DaemonStatus, detailed: bool) -> Vec<String> {
             lines.extend(share.peers.iter().map(peer_line));
             lines.extend(tracker_lines(share));
         }
+    }
+    if status.limits != RateLimits::default() {
+        lines.push(format!("at most: {}", limit::line(status.limits)));
     }
     lines
 }
@@ -165,9 +169,15 @@ mod tests {
             seeds: 1,
             leeches: 2,
         }];
-        let status = DaemonStatus { shares: vec![share], listen_port: 1, peer_id: PeerId([1; 32]) };
+        let status = DaemonStatus {
+            shares: vec![share],
+            listen_port: 1,
+            peer_id: PeerId([1; 32]),
+            limits: RateLimits { up: std::num::NonZeroU64::new(2 << 20), down: None },
+        };
         let text = lines(&status, true).join("\n");
         assert!(text.contains("  via 192.0.2.1:7  relayed"), "{text}");
         assert!(text.contains("1 seed, 2 leeches"), "{text}");
+        assert!(text.ends_with("at most: up 2.0 MiB/s, down unlimited"), "{text}");
     }
 }

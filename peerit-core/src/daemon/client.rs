@@ -17,7 +17,7 @@ use super::socket;
 use crate::hash::HashAlgorithm;
 use crate::id::{ContentId, PeerId};
 use crate::manifest::{Link, Manifest, ManifestError};
-use crate::node::ShareStatus;
+use crate::node::{RateLimits, ShareStatus};
 use crate::runtime::{BoxStream, Runtime};
 
 /// Why the daemon did not do what it was asked.
@@ -104,6 +104,8 @@ pub struct DaemonStatus {
     pub listen_port: u16,
     /// Who the daemon is to peers.
     pub peer_id: PeerId,
+    /// How fast content is sent and received at most.
+    pub limits: RateLimits,
 }
 
 /// A connection to a daemon: the calls of [`Node`](crate::node::Node), one at a time. A call that is dropped leaves the
@@ -217,6 +219,14 @@ impl DaemonClient {
         }))
     }
 
+    /// Says how fast content may be sent and received from now on, in later runs too.
+    ///
+    /// # Errors
+    /// When it cannot be saved, or the daemon is gone.
+    pub async fn limit(&mut self, limits: RateLimits) -> Result<(), ClientError> {
+        self.ask_done(Ask::Limit(convert::limits_to_proto(limits))).await
+    }
+
     /// Stops the traffic of a share until it is resumed.
     ///
     /// # Errors
@@ -293,6 +303,7 @@ impl DaemonClient {
                     .collect::<Result<_, _>>()?,
                 listen_port: status.listen_port.try_into().map_err(|_| Invalid("listen_port"))?,
                 peer_id: convert::peer_id(&status.peer_id)?,
+                limits: convert::limits_from_proto(status.limits.unwrap_or_default()),
             }),
             other => Err(unexpected(&other)),
         }

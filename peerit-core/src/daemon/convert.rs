@@ -1,6 +1,7 @@
 //! The state of shares, as Rust and as messages.
 
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use peerit_proto::daemon::v1 as proto;
 
 use crate::id::{ContentId, PeerId};
-use crate::node::{PeerStatus, ShareState, ShareStatus};
+use crate::node::{PeerStatus, RateLimits, ShareState, ShareStatus};
 use crate::swarm;
 use crate::tracker::TrackerStatus;
 use crate::transport::Carrier;
@@ -37,6 +38,18 @@ pub(super) fn content_id(bytes: &[u8]) -> Result<ContentId, Invalid> {
 
 pub(super) fn peer_id(bytes: &[u8]) -> Result<PeerId, Invalid> {
     PeerId::try_from(bytes).map_err(|_| Invalid("peer_id"))
+}
+
+pub(super) fn limits_to_proto(limits: RateLimits) -> proto::RateLimits {
+    let bytes = |limit: Option<NonZeroU64>| limit.map_or(0, NonZeroU64::get);
+    proto::RateLimits { upload_bytes: bytes(limits.up), download_bytes: bytes(limits.down) }
+}
+
+pub(super) fn limits_from_proto(limits: proto::RateLimits) -> RateLimits {
+    RateLimits {
+        up: NonZeroU64::new(limits.upload_bytes),
+        down: NonZeroU64::new(limits.download_bytes),
+    }
 }
 
 pub(super) fn share_to_proto(status: &ShareStatus) -> proto::ShareStatus {

@@ -3,17 +3,19 @@
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use peerit_proto::Message;
 use peerit_proto::daemon::v1 as proto;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::atomic;
 use super::error::DaemonError;
 use super::record::Record;
+use super::{atomic, convert};
 use crate::id::ContentId;
 use crate::manifest::{Link, Manifest};
+use crate::node::RateLimits;
 use crate::transport::Identity;
 
 /// A data folder that no other daemon uses while this lives.
@@ -21,6 +23,8 @@ pub(super) struct DataDir {
     path: PathBuf,
     /// Locked until it is closed, also by the death of the process.
     _lock: File,
+    /// Held while the file `ports` is read and written anew.
+    changing: Mutex<()>,
 }
 
 /// The sockets of the last run, and what else it was told of the network.
@@ -31,6 +35,7 @@ pub(super) struct Addresses {
     pub(super) tracker: Option<SocketAddr>,
     /// Whether the router is asked to map ports.
     pub(super) port_mapping: bool,
+    pub(super) limits: RateLimits,
 }
 
 /// A share as it was saved.
@@ -58,7 +63,7 @@ impl DataDir {
         let lock_path = path.join("lock");
         let lock = File::create(&lock_path).map_err(DaemonError::io(&lock_path))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path, _lock: lock }),
+            Ok(()) => Ok(Self { path, _lock: lock, changing: Mutex::default() }),
             Err(Errno::WOULDBLOCK) => Err(DaemonError::Locked(path)),
             Err(error) => Err(DaemonError::io(&lock_path)(error.into())),
         }
@@ -99,18 +104,27 @@ impl DataDir {
             listen: addresses.listen.to_string(),
             tracker: addresses.tracker.map(|tracker| tracker.to_string()).unwrap_or_default(),
             no_port_mapping: !addresses.port_mapping,
+            limits: Some(convert::limits_to_proto(addresses.limits)),
         };
         atomic::write(&self.path.join("ports"), &ports.encode_to_vec())
     }
 
-    /// Remembers where the tracker of this run listens. Not to be called twice at a time.
+    /// Remembers where the tracker of this run listens.
     pub(super) fn save_tracker(&self, tracker: SocketAddr) -> Result<(), DaemonError> {
-        match self.addresses()? {
-            Some(addresses) if addresses.tracker != Some(tracker) => {
-                self.save_addresses(Addresses { tracker: Some(tracker), ..addresses })
-            }
-            _ => Ok(()),
-        }
+        self.change_addresses(|addresses| addresses.tracker = Some(tracker))
+    }
+
+    /// Remembers how fast content may be sent and received.
+    pub(super) fn save_limits(&self, limits: RateLimits) -> Result<(), DaemonError> {
+        self.change_addresses(|addresses| addresses.limits = limits)
+    }
+
+    fn change_addresses(&self, change: impl FnOnce(&mut Addresses)) -> Result<(), DaemonError> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(last) = self.addresses()? else { return Ok(()) };
+        let mut addresses = last;
+        change(&mut addresses);
+        if addresses == last { Ok(()) } else { self.save_addresses(addresses) }
     }
 
     /// All shares that were saved, and for those that cannot be read the reason. What was begun, but not saved when
@@ -213,7 +227,8 @@ fn decode_addresses(content: &[u8]) -> Option<Addresses> {
         tracker => Some(tracker.parse().ok()?),
     };
     let (listen, port_mapping) = (ports.listen.parse().ok()?, !ports.no_port_mapping);
-    Some(Addresses { listen, tracker, port_mapping })
+    let limits = convert::limits_from_proto(ports.limits.unwrap_or_default());
+    Some(Addresses { listen, tracker, port_mapping, limits })
 }
 
 fn put_aside(path: &Path) -> Result<(), DaemonError> {
@@ -241,7 +256,8 @@ mod tests {
 
     fn addresses() -> Addresses {
         let tracker = Some(([127, 0, 0, 1], 2).into());
-        Addresses { listen: ([0, 0, 0, 0], 1).into(), tracker, port_mapping: false }
+        let limits = RateLimits { up: std::num::NonZeroU64::new(7), down: None };
+        Addresses { listen: ([0, 0, 0, 0], 1).into(), tracker, port_mapping: false, limits }
     }
 
     fn link_record(id: u8, sequence: u64) -> (Record, Source) {

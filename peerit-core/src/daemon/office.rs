@@ -49,6 +49,11 @@ impl Office {
         Ok(Answer::Done(proto::Done {}))
     }
 
+    pub(super) async fn limit(&self, ask: proto::RateLimits) -> Result<Answer, RequestError> {
+        self.shares.limit(convert::limits_from_proto(ask)).await?;
+        Ok(Answer::Done(proto::Done {}))
+    }
+
     pub(super) async fn download(&self, ask: proto::Download) -> Result<Answer, RequestError> {
         let wanted = self.wanted(ask).await?;
         let content_id = self.shares.download(wanted).await?;
@@ -83,6 +88,7 @@ impl Office {
             shares: shares.iter().map(convert::share_to_proto).collect(),
             listen_port: node.listen_port().into(),
             peer_id: convert::id_to_bytes(&node.peer_id().0),
+            limits: Some(convert::limits_to_proto(node.rate_limits())),
         }))
     }
 }

@@ -70,6 +70,7 @@ impl Client {
             Some(Ask::Pause(ask)) => office.change(&ask.content_id, Change::Pause).await,
             Some(Ask::Resume(ask)) => office.change(&ask.content_id, Change::Resume).await,
             Some(Ask::Remove(ask)) => office.change(&ask.content_id, Change::Remove).await,
+            Some(Ask::Limit(ask)) => office.limit(ask).await,
             Some(Ask::Stop(_)) => {
                 office.shares.shut_down().await;
                 // Also when the client is gone: a daemon without a node is of no use to anybody.

@@ -82,9 +82,10 @@ impl Daemon {
         let (data_dir, identity, last) = opened.await?;
         let data_dir = Arc::new(data_dir);
         let port_mapping = port_mapping.or(last.map(|last| last.port_mapping)).unwrap_or(true);
+        let limits = last.map(|last| last.limits).unwrap_or_default();
         let start = || {
             let builder = Node::builder().runtime(Arc::clone(&runtime)).identity(identity.clone());
-            builder.stamps(data_dir.stamps()).port_mapping(port_mapping)
+            builder.stamps(data_dir.stamps()).port_mapping(port_mapping).rate_limits(limits)
         };
         let node = start_node(start, listen, last).await?;
         let ip = listen.or(last.map(|last| last.listen)).map(|at| at.ip());
@@ -92,6 +93,7 @@ impl Daemon {
             listen: (ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), node.listen_port()).into(),
             tracker: node.tracker_address(),
             port_mapping,
+            limits,
         };
         if Some(addresses) != last {
             let data_dir = Arc::clone(&data_dir);

@@ -16,8 +16,8 @@ use super::wanted::{Wanted, with_new_trackers};
 use crate::id::ContentId;
 use crate::manifest::{Manifest, ManifestError};
 use crate::node::{
-    DownloadOptions, Node, NodeError, SeedOptions, Share, ShareError, ShareOptions, ShareState,
-    ShareStatus,
+    DownloadOptions, Node, NodeError, RateLimits, SeedOptions, Share, ShareError, ShareOptions,
+    ShareState, ShareStatus,
 };
 use crate::runtime::{Runtime, blocking};
 
@@ -133,6 +133,13 @@ impl Shares {
         let _starting = self.tracker.lock().await;
         let tracker = self.node.start_tracker((Ipv4Addr::UNSPECIFIED, 0).into())?;
         Ok(self.on_disk(move |data_dir| data_dir.save_tracker(tracker)).await?)
+    }
+
+    /// Saved first: what was answered is not forgotten.
+    pub(super) async fn limit(&self, limits: RateLimits) -> Result<(), RequestError> {
+        self.on_disk(move |data_dir| data_dir.save_limits(limits)).await?;
+        self.node.set_rate_limits(limits);
+        Ok(())
     }
 
     /// Remembers a share that was hashed; resolves once it is seeded. One that is there already goes on, with the

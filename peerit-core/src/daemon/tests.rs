@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroU64;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::id::ContentId;
 use crate::manifest::{Link, Manifest};
-use crate::node::{ShareState, ShareStatus, TrackerService, TrackerServiceConfig};
+use crate::node::{RateLimits, ShareState, ShareStatus, TrackerService, TrackerServiceConfig};
 use crate::runtime::{self, Runtime};
 use crate::store::create::{CreateOptions, create_manifest};
 
@@ -242,6 +243,24 @@ fn a_paused_share_stays_paused_until_it_is_resumed() {
         daemon.client().await.resume(id).await.unwrap();
         assert_eq!(daemon.settled().await.state, ShareState::Seeding);
         daemon.stop().await;
+    });
+}
+
+#[test]
+fn limits_outlive_the_daemon() {
+    block_on(async {
+        let world = World::new();
+        let daemon = world.run().await;
+        daemon.share(&world.file("a.txt")).await;
+        assert_eq!(daemon.client().await.status(None).await.unwrap().limits, RateLimits::default());
+        let limits = RateLimits { up: NonZeroU64::new(1 << 20), down: NonZeroU64::new(7) };
+        daemon.client().await.limit(limits).await.unwrap();
+        daemon.stop().await;
+        let daemon = world.run().await;
+        assert_eq!(daemon.client().await.status(None).await.unwrap().limits, limits);
+        daemon.client().await.limit(RateLimits::default()).await.unwrap();
+        daemon.stop().await;
+        assert!(world.tracker().is_some(), "what else was saved is there still");
     });
 }
 

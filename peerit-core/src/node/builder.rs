@@ -11,6 +11,7 @@ use super::context::{Context, Shares};
 use super::error::NodeError;
 use super::paths::{self, Means, Paths};
 use super::ports::{self, Ports};
+use super::rate_limit::{Limits, RateLimits};
 use super::tracker_service::{TrackerService, TrackerServiceConfig};
 use super::workers::Workers;
 use super::{Node, accept};
@@ -39,6 +40,7 @@ pub struct NodeBuilder {
     agent: String,
     embedded_tracker: Option<SocketAddr>,
     port_mapping: bool,
+    rate_limits: RateLimits,
     stamps: Option<PathBuf>,
 }
 
@@ -52,6 +54,7 @@ impl NodeBuilder {
             agent: concat!("peerit/", env!("CARGO_PKG_VERSION")).to_owned(),
             embedded_tracker: None,
             port_mapping: false,
+            rate_limits: RateLimits::default(),
             stamps: None,
         }
     }
@@ -110,6 +113,13 @@ impl NodeBuilder {
         self
     }
 
+    /// How fast content is sent and received, all shares together. Default: as fast as it goes. See
+    /// [`Node::set_rate_limits`] for later.
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.rate_limits = limits;
+        self
+    }
+
     /// A folder, made by the caller, for what vouches for complete content: one small file per
     /// share, named by its content id, so that a restart need not hash the content again. Default:
     /// none.
@@ -148,6 +158,7 @@ impl NodeBuilder {
         let maps_ports = self.port_mapping && means.is_some();
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
+        let clock = Clock::start();
         let context = Arc::new(Context {
             announcer: Announcer::start(Arc::clone(&runtime), udp, peer_id, getrandom::u64()?),
             paths: means.is_some().then_some(paths),
@@ -155,7 +166,8 @@ impl NodeBuilder {
             transport,
             peer_id,
             agent: self.agent,
-            clock: Clock::start(),
+            clock,
+            limits: Limits::new(clock, self.rate_limits),
             tracker: Mutex::new(tracker),
             checkers: Workers::new(Arc::clone(&runtime), cores),
             chores: Workers::new(Arc::clone(&runtime), CHORES),

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::pin::pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use async_channel::{Receiver, Sender};
 use futures_util::{FutureExt, select_biased};
 
 use super::input::Input;
+use super::rate_limit::Limits;
 use super::workers::Workers;
+use crate::block_buffer::BlockBuffer;
 use crate::id::PeerKey;
 use crate::layout::{Block, CHUNK_COUNT_MAX};
 use crate::manifest::Manifest;
@@ -44,6 +47,7 @@ pub(crate) struct Source {
     pub(crate) manifest: Manifest,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) readers: Workers,
+    pub(crate) limits: Limits,
     pub(crate) inputs: Sender<Input>,
 }
 
@@ -84,7 +88,7 @@ async fn run(
     farewell: Duration,
     source: Source,
 ) {
-    let mut reading = pin!(read(peer, stream.reader, &source.inputs).fuse());
+    let mut reading = pin!(read(peer, stream.reader, &source).fuse());
     let mut writing = pin!(write(peer, stream.writer, outgoing, &source).fuse());
     let ended = select_biased! {
         // Nothing is ever sent: the `Connection` is gone, and with it the sender of `outgoing`.
@@ -109,19 +113,21 @@ async fn run(
     let _ = source.inputs.send(input).await;
 }
 
-async fn read(
-    peer: PeerKey,
-    mut reader: FrameReader,
-    inputs: &Sender<Input>,
-) -> Result<(), FrameError> {
+async fn read(peer: PeerKey, mut reader: FrameReader, source: &Source) -> Result<(), FrameError> {
     loop {
+        let mut received = 0;
         let event = match reader.next().await? {
-            (Frame::Data(block), Some(payload)) => Event::BlockReceived { peer, block, payload },
+            (Frame::Data(block), Some(payload)) => {
+                received = block.length;
+                Event::BlockReceived { peer, block, payload }
+            }
             (frame, _) => Event::Received { peer, frame },
         };
-        if inputs.send(Input::Swarm(event)).await.is_err() {
+        if source.inputs.send(Input::Swarm(event)).await.is_err() {
             return Ok(());
         }
+        // What is not read keeps its place in the socket's buffer, and the peer has to wait.
+        source.limits.down(&*source.runtime, received).await;
     }
 }
 
@@ -131,9 +137,11 @@ async fn write(
     outgoing: Receiver<Outgoing>,
     source: &Source,
 ) -> Result<(), FrameError> {
-    let mut buffer = Vec::new();
-    // A few at most: the swarm hands out the next one when one is sent.
+    // Each is read while those before it are sent. A few at most: the swarm hands out the next one
+    // when one is sent.
     let mut blocks = VecDeque::new();
+    // Of the first of them.
+    let mut turn = None;
     while let Ok(next) = outgoing.recv().await {
         let mut next = Some(next);
         while next.is_some() || !blocks.is_empty() {
@@ -144,17 +152,28 @@ async fn write(
                     send_manifest(&mut writer, source.manifest.info_bytes(), offset, length)
                         .await?;
                 }
-                Some(Outgoing::Block(block)) => blocks.push_back(block),
+                Some(Outgoing::Block(block)) => {
+                    blocks.push_back((block, read_block(source, block)));
+                }
                 None => {
-                    let Some(block) = blocks.pop_front() else { break };
-                    buffer = match read_block(source, block, buffer).await {
-                        Ok(buffer) => buffer,
+                    let Some(&(Block { length, .. }, _)) = blocks.front() else { break };
+                    let waiting = turn.get_or_insert_with(|| {
+                        Box::pin(source.limits.up(&*source.runtime, length))
+                    });
+                    next = until_turn(waiting.as_mut(), &mut writer, &outgoing).await?;
+                    if next.is_some() {
+                        continue;
+                    }
+                    turn = None;
+                    let Some((block, payload)) = blocks.pop_front() else { break };
+                    let payload = match payload.await {
+                        Ok(payload) => payload,
                         Err(error) => {
                             let _ = source.inputs.send(Input::StoreFailed(error)).await;
                             return Ok(());
                         }
                     };
-                    writer.send_with_payload(&Frame::Data(block), &buffer).await?;
+                    writer.send_with_payload(&Frame::Data(block), &payload).await?;
                     let sent = Event::BlockSent { peer, block };
                     let _ = source.inputs.send(Input::Swarm(sent)).await;
                 }
@@ -166,19 +185,38 @@ async fn write(
     writer.close().await
 }
 
-/// Reads a block into `buffer`, on a thread that may block.
-async fn read_block(
+/// Waits until a block may be sent, or for what else there is to send: that does not wait for blocks.
+async fn until_turn(
+    mut turn: Pin<&mut impl Future<Output = ()>>,
+    writer: &mut FrameWriter,
+    outgoing: &Receiver<Outgoing>,
+) -> Result<Option<Outgoing>, FrameError> {
+    if turn.as_mut().now_or_never().is_some() {
+        return Ok(None);
+    }
+    writer.flush().await?;
+    select_biased! {
+        () = turn.as_mut().fuse() => return Ok(None),
+        more = outgoing.recv().fuse() => if let Ok(more) = more {
+            return Ok(Some(more));
+        },
+    }
+    // There will be nothing else.
+    turn.await;
+    Ok(None)
+}
+
+/// Reads a block, from now on, on a thread that may block.
+fn read_block(
     source: &Source,
     block: Block,
-    mut buffer: Vec<u8>,
-) -> Result<Vec<u8>, StoreError> {
+) -> impl Future<Output = Result<BlockBuffer, StoreError>> + use<> {
     let store = Arc::clone(&source.store);
     let start = source.manifest.layout().chunk_start(block.chunk) + u64::from(block.offset);
-    let read = source.readers.run(move || {
-        buffer.resize(block.length as usize, 0);
+    source.readers.run(move || {
+        let mut buffer = BlockBuffer::new(block.length as usize);
         store.read(start, &mut buffer).map(|()| buffer)
-    });
-    read.await
+    })
 }
 
 /// Answers a request for a part of the manifest, cut to what there is.
@@ -201,11 +239,12 @@ async fn send_manifest(
 mod tests {
     use std::io;
     use std::net::SocketAddr;
-    use std::pin::Pin;
     use std::task::{Context, Poll};
 
     use futures_io::{AsyncRead, AsyncWrite};
 
+    use super::super::clock::Clock;
+    use super::super::rate_limit::RateLimits;
     use super::*;
     use crate::hash::HashAlgorithm;
     use crate::id::PeerId;
@@ -259,6 +298,7 @@ mod tests {
                 manifest: manifest(),
                 store: Arc::new(MemoryStore::with_content(Vec::new())),
                 readers: Workers::new(Arc::clone(&runtime), 1),
+                limits: Limits::new(Clock::start(), RateLimits::default()),
                 inputs,
                 runtime: Arc::clone(&runtime),
             };

@@ -13,6 +13,7 @@ use super::announcer::Announcer;
 use super::clock::Clock;
 use super::paths::Paths;
 use super::ports::Ports;
+use super::rate_limit::Limits;
 use super::share::Share;
 use super::tracker_service::TrackerService;
 use super::workers::Workers;
@@ -33,6 +34,8 @@ pub(crate) struct Context {
     pub(crate) agent: String,
     pub(crate) clock: Clock,
     pub(crate) announcer: Announcer,
+    /// How fast content is sent and received.
+    pub(crate) limits: Limits,
     /// Finds ways through NATs; none with a transport of the application's own, of which nothing is known.
     pub(crate) paths: Option<Paths>,
     /// Has the router map ports; none unless it is wanted.

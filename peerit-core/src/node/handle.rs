@@ -12,6 +12,7 @@ use super::context::Context;
 use super::error::NodeError;
 use super::interfaces::reachable_addresses;
 use super::options::{DownloadOptions, SeedOptions, ShareOptions};
+use super::rate_limit::RateLimits;
 use super::share::Share;
 use super::share_task::{Origin, ShareTask};
 use crate::id::{ContentId, PeerId};
@@ -121,6 +122,17 @@ impl Node {
     #[must_use]
     pub fn peer_id(&self) -> PeerId {
         self.context.peer_id
+    }
+
+    /// How fast content is sent and received, from now on.
+    pub fn set_rate_limits(&self, limits: RateLimits) {
+        self.context.limits.set(limits);
+    }
+
+    /// How fast content is sent and received at most.
+    #[must_use]
+    pub fn rate_limits(&self) -> RateLimits {
+        self.context.limits.get()
     }
 
     /// The port on which peers can dial this node; 0: none.

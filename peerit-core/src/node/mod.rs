@@ -21,6 +21,7 @@ mod options;
 mod paths;
 mod places;
 mod ports;
+mod rate_limit;
 #[cfg(test)]
 mod relay_tests;
 mod resolve;
@@ -38,6 +39,7 @@ pub use builder::NodeBuilder;
 pub use error::{NodeError, ShareError};
 pub use handle::Node;
 pub use options::{DownloadOptions, ProgressFn, SeedOptions, ShareOptions};
+pub use rate_limit::RateLimits;
 pub use resolve::{PeerAddressError, resolve_peers};
 pub use share::Share;
 pub use status::{PeerStatus, ShareState, ShareStatus};

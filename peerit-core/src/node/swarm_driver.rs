@@ -86,6 +86,7 @@ impl<'a> SwarmDriver<'a> {
             manifest,
             store,
             readers: context.readers.clone(),
+            limits: context.limits.clone(),
             inputs: task.share.inputs().clone(),
         };
         let (job, jobs) = async_channel::bounded(1);
@@ -208,8 +209,11 @@ impl<'a> SwarmDriver<'a> {
             Input::Finished => {
                 self.finished = true;
                 self.publish();
-                let store = Arc::clone(&self.source.store);
-                self.context.chores.submit(move || sync(&*store));
+                // Without stamps nobody asks later whether it is durable, and the end of a process would wait for it.
+                if self.context.stamps.is_some() {
+                    let store = Arc::clone(&self.source.store);
+                    self.context.chores.submit(move || sync(&*store));
+                }
             }
             Input::Command { command: Command::Stop, .. } => return Ok(Some(Stopped)),
             Input::Command { command, done } => {

@@ -1,6 +1,7 @@
 //! Blocking work (disk, hashing) on a bounded number of threads.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,15 +42,16 @@ impl Workers {
         }
     }
 
-    /// Runs `job` and hands its result back; if it panics, so does the future. Dropping the future
-    /// does not stop the job. Never resolves if the runtime is shut down before.
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> T {
+    /// Queues `job` now and hands its result back; if it panics, so does the future. Dropping the
+    /// future does not stop the job. Never resolves if the runtime is shut down before.
+    pub(crate) fn run<T, J>(&self, job: J) -> impl Future<Output = T> + Send + use<T, J>
+    where
+        T: Send + 'static,
+        J: FnOnce() -> T + Send + 'static,
+    {
         let (job, output) = with_output(job);
         self.submit(job);
-        output.await
+        output
     }
 }
 

@@ -8,7 +8,8 @@ pub struct Config {
     /// Most bytes of chunks that are begun and not yet stored (those being verified count too, so
     /// a slow disk slows the requests instead of filling memory). A chunk counts with its whole
     /// length from its first request on. At least two chunks fit, whatever this says. Default
-    /// 64 MiB: 250 ms of 2 Gbit/s, and four of the longest chunks.
+    /// 48 MiB: 200 ms of 2 Gbit/s, and three of the longest chunks; with the buffers of its connections
+    /// a transfer stays under 64 MiB.
     pub partial_bytes_max: u64,
     /// How long requests shall wait at a peer beyond the round trip. Long enough that a busy peer
     /// or a jittery path never runs dry, short enough that a chunk comes soon after it is asked for
@@ -48,7 +49,7 @@ pub struct Config {
     /// How many outstanding requests a peer with nothing else to do looks at. Default 64.
     pub endgame_scan: usize,
     /// Before the endgame, a request is raced only when it will take longer than this. Default 2 s:
-    /// several times what fast peers take for all memory allows (64 MiB at 1 Gbit/s: 0.5 s).
+    /// several times what fast peers take for all memory allows (48 MiB at 1 Gbit/s: 0.4 s).
     pub race_after: Duration,
     /// How many peers with nothing to do look again when a chunk is stored. Default 8: each of them
     /// may fill the room, and most can; all look every [`Config::look_again`] in any case.
@@ -63,7 +64,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            partial_bytes_max: 64 << 20,
+            partial_bytes_max: 48 << 20,
             queue_target: Duration::from_millis(100),
             pipeline_first_blocks: 1,
             pipeline_bytes_max: 16 << 20,

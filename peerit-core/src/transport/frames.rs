@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::io::{ReadHalf, WriteHalf};
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 
+use crate::block_buffer::BlockBuffer;
 use crate::runtime::BoxStream;
 use crate::wire::{
     FRAME_LENGTH_MAX, Frame, LENGTH_PREFIX_MAX, WireError, encode_frame, peek_frame,
@@ -59,7 +60,7 @@ pub struct FrameReader {
 
 struct Payload {
     frame: Frame,
-    bytes: Vec<u8>,
+    bytes: BlockBuffer,
     /// How much of `bytes` is there.
     filled: usize,
 }
@@ -116,7 +117,7 @@ impl FrameReader {
     /// Takes what the buffer has of the payload; the rest is read straight into its place.
     fn start_payload(&mut self, frame: Frame, length: usize) {
         let filled = length.min(self.end - self.start);
-        let mut bytes = vec![0; length];
+        let mut bytes = BlockBuffer::new(length);
         bytes[..filled].copy_from_slice(&self.buffer[self.start..self.start + filled]);
         self.start += filled;
         self.payload = Some(Payload { frame, bytes, filled });

@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["hash", "manifest", "wire"],
     &["nat", "scheduler", "swarm", "tracker"],
     &["sim"],
-    &["runtime", "store", "transport"],
+    &["block_buffer", "runtime", "store", "transport"],
     &["node"],
     &["daemon"],
 ];

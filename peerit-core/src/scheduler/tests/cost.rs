@@ -28,7 +28,8 @@ fn crowd(config: Config) -> Driver {
 
 #[test]
 fn a_decision_looks_at_few_entries() {
-    let config = config();
+    // Room for a chunk of each peer.
+    let config = Config { partial_bytes_max: 64 << 20, ..config() };
     let per_decision = config.rarity_scan + config.rarity_sample + config.partial_scan;
     let mut driver = crowd(config);
     for peer in (0..PEERS).map(PeerKey) {

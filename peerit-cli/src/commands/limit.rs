@@ -1,0 +1,26 @@
+//! `peerit limit`: how fast the daemon sends and receives.
+
+use peerit_core::node::RateLimits;
+
+use crate::args::Limit;
+use crate::env::Env;
+use crate::error::CliError;
+use crate::{amount, daemon, json};
+
+pub(crate) async fn run(args: &Limit, env: &mut Env) -> Result<(), CliError> {
+    let mut client = daemon::connect(env).await?;
+    let now = client.status(None).await?.limits;
+    let limits = RateLimits { up: args.up.unwrap_or(now.up), down: args.down.unwrap_or(now.down) };
+    if limits != now {
+        client.limit(limits).await?;
+    }
+    if args.json {
+        return json::print(env, &json::Limits::of(limits), false);
+    }
+    env.print(&line(limits))
+}
+
+/// For people.
+pub(crate) fn line(limits: RateLimits) -> String {
+    format!("up {}, down {}", amount::limit(limits.up), amount::limit(limits.down))
+}

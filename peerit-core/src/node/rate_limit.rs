@@ -1,0 +1,193 @@
+//! How fast a node sends and receives.
+
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use event_listener::Event;
+use futures_util::{FutureExt, select_biased};
+
+use super::clock::Clock;
+use crate::runtime::Runtime;
+use crate::time::Timestamp;
+
+/// Time that goes unused and is made up for later. Longer than timers are late, so that these do not slow
+/// the traffic; short enough that nobody sees a burst.
+const LATENESS: Duration = Duration::from_millis(50);
+
+/// Most bytes of content a second, of all shares of a node together. What goes around the content (headers,
+/// encryption, what peers tell each other) comes on top, some 2 to 7 %. Default: as fast as it goes.
+///
+/// Content moves in blocks of up to 256 KiB, so below about 64 KiB a second a block takes long enough to be
+/// asked for again elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateLimits {
+    /// What is sent.
+    pub up: Option<NonZeroU64>,
+    /// What is received.
+    pub down: Option<NonZeroU64>,
+}
+
+/// Says when bytes may pass: the virtual scheduling form of the generic cell rate algorithm (ITU-T I.371).
+#[derive(Debug, Default)]
+struct Pacer {
+    rate: Option<NonZeroU64>,
+    /// When all that was let pass is through at that rate.
+    free: Timestamp,
+}
+
+impl Pacer {
+    fn set(&mut self, now: Timestamp, rate: Option<NonZeroU64>) {
+        *self = Self { rate, free: now };
+    }
+
+    /// When `bytes` may pass; they are counted as if they did.
+    fn reserve(&mut self, now: Timestamp, bytes: u32) -> Timestamp {
+        let Some(rate) = self.rate else { return now };
+        let latest = now.since_origin().saturating_sub(LATENESS);
+        let start = self.free.max(Timestamp::from_origin(latest));
+        // At most 2^32 bytes at one a second: 4.3e18 ns fit.
+        let nanoseconds = u64::from(bytes) * 1_000_000_000 / rate;
+        self.free = start + Duration::from_nanos(nanoseconds);
+        start.max(now)
+    }
+}
+
+/// A limit that any number of connections share, in the order in which they ask.
+#[derive(Default)]
+pub(crate) struct RateLimit {
+    /// All that is looked at where there is no limit.
+    is_on: AtomicBool,
+    pacer: Mutex<Pacer>,
+    changed: Event,
+}
+
+impl RateLimit {
+    fn set(&self, now: Timestamp, rate: Option<NonZeroU64>) {
+        self.pacer().set(now, rate);
+        self.is_on.store(rate.is_some(), Ordering::Release);
+        // Who waits asks again.
+        self.changed.notify(usize::MAX);
+    }
+
+    fn get(&self) -> Option<NonZeroU64> {
+        self.pacer().rate
+    }
+
+    /// Resolves when `bytes` may pass. If it is dropped before, they count all the same.
+    pub(crate) async fn pass(&self, clock: Clock, runtime: &dyn Runtime, bytes: u32) {
+        while self.is_on.load(Ordering::Acquire) {
+            let changed = self.changed.listen();
+            let now = clock.now();
+            let at = self.pacer().reserve(now, bytes);
+            if at <= now {
+                return;
+            }
+            select_biased! {
+                () = changed.fuse() => {}
+                () = clock.sleep_until(runtime, Some(at)).fuse() => return,
+            }
+        }
+    }
+
+    fn pacer(&self) -> MutexGuard<'_, Pacer> {
+        // No code that runs under the lock panics.
+        self.pacer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Both directions, as the connections of a node see them.
+#[derive(Clone)]
+pub(crate) struct Limits {
+    clock: Clock,
+    both: Arc<(RateLimit, RateLimit)>,
+}
+
+impl Limits {
+    pub(crate) fn new(clock: Clock, limits: RateLimits) -> Self {
+        let new = Self { clock, both: Arc::default() };
+        new.set(limits);
+        new
+    }
+
+    pub(crate) fn set(&self, limits: RateLimits) {
+        let now = self.clock.now();
+        self.both.0.set(now, limits.up);
+        self.both.1.set(now, limits.down);
+    }
+
+    pub(crate) fn get(&self) -> RateLimits {
+        RateLimits { up: self.both.0.get(), down: self.both.1.get() }
+    }
+
+    /// Resolves when so many bytes of content may be sent.
+    pub(crate) async fn up(&self, runtime: &dyn Runtime, bytes: u32) {
+        self.both.0.pass(self.clock, runtime, bytes).await;
+    }
+
+    /// Resolves when, after so many bytes of content, more may be received.
+    pub(crate) async fn down(&self, runtime: &dyn Runtime, bytes: u32) {
+        self.both.1.pass(self.clock, runtime, bytes).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Timestamp {
+        Timestamp::from_origin(Duration::from_millis(milliseconds))
+    }
+
+    fn pacer(rate: u64) -> Pacer {
+        let mut pacer = Pacer::default();
+        pacer.set(at(1_000), NonZeroU64::new(rate));
+        pacer
+    }
+
+    #[test]
+    fn bytes_pass_one_after_the_other() {
+        let mut pacer = pacer(1_000);
+        // The first ones pass at once; each makes those after it wait.
+        assert_eq!(pacer.reserve(at(1_000), 500), at(1_000));
+        assert_eq!(pacer.reserve(at(1_000), 100), at(1_500));
+        assert_eq!(pacer.reserve(at(1_200), 100), at(1_600));
+    }
+
+    #[test]
+    fn late_timers_do_not_slow_it_and_idle_time_is_not_saved_up() {
+        let mut pacer = pacer(1_000);
+        let mut now = at(1_000);
+        for _ in 0..100 {
+            // Each wakes 7 ms late.
+            now = pacer.reserve(now, 20) + Duration::from_millis(7);
+        }
+        assert_eq!(pacer.reserve(now, 20), at(3_000).max(now), "100 times 20 bytes: 2 s");
+        assert_eq!(pacer.reserve(at(60_000), 500), at(60_000));
+        assert_eq!(pacer.reserve(at(60_000), 500), at(60_450), "but for 50 ms");
+    }
+
+    #[test]
+    fn without_a_limit_nothing_waits() {
+        let mut pacer = pacer(0);
+        for _ in 0..3 {
+            assert_eq!(pacer.reserve(at(1_000), u32::MAX), at(1_000));
+        }
+    }
+
+    #[test]
+    fn who_waits_hears_of_a_new_limit() {
+        let runtime = crate::runtime::default().unwrap();
+        let slow = RateLimits { up: NonZeroU64::new(1), down: None };
+        let limits = Limits::new(Clock::start(), slow);
+        futures_lite::future::block_on(async {
+            limits.up(&*runtime, 1 << 20).await;
+            let mut waiting = Box::pin(limits.up(&*runtime, 1).fuse());
+            assert!(futures_lite::future::poll_once(&mut waiting).await.is_none());
+            limits.set(RateLimits::default());
+            waiting.await;
+        });
+        assert_eq!(limits.get(), RateLimits::default());
+    }
+}
