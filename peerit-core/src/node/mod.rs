@@ -16,6 +16,7 @@ mod error;
 mod handle;
 mod input;
 mod interfaces;
+mod lines;
 mod manifest_fetch;
 mod options;
 mod paths;

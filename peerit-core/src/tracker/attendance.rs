@@ -32,8 +32,7 @@ impl Attendance {
     /// Attends a connection from now on; false if there is no room.
     pub(super) fn begin(&mut self, connection: u64, host: Host) -> bool {
         let count = self.hosts.get(&host).copied().unwrap_or(0);
-        let has_room =
-            self.connections.len() < ATTENDED_MAX && count < ATTENDED_PER_HOST_MAX;
+        let has_room = self.connections.len() < ATTENDED_MAX && count < ATTENDED_PER_HOST_MAX;
         if has_room {
             self.connections.insert(connection, host);
             self.hosts.insert(host, count + 1);

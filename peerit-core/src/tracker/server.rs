@@ -139,8 +139,7 @@ pub enum Action {
         /// The connection.
         connection: u64,
     },
-    /// Send a signal of at most 1,200 bytes down a TCP connection that is attended. If its peer is slow, the oldest of
-    /// those that wait may be dropped.
+    /// Send a signal of at most 1,200 bytes down a TCP connection that is attended, or drop it if its peer is slow.
     Push {
         /// The connection.
         connection: u64,

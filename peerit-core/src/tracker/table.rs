@@ -254,8 +254,8 @@ impl Table {
         };
         let addresses = self.peer(topic, id)?.addresses.iter();
         let fresh = addresses.filter(|address| self.config.is_fresh(now, address.seen));
-        let reached =
-            fresh.filter_map(|address| Some((address, address.reach.filter(|reach| holds(reach))?)));
+        let reached = fresh
+            .filter_map(|address| Some((address, address.reach.filter(|reach| holds(reach))?)));
         let (address, reach) = reached.max_by_key(|(address, _)| address.seen)?;
         Some((address.from, reach))
     }

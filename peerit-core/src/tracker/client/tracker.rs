@@ -113,7 +113,7 @@ impl Tracker {
             match known {
                 Some(endpoint) if count > 0 => {
                     if let Some(address) = family.nth(endpoint.failures() as usize % count) {
-                        endpoint.move_to(now, *address);
+                        endpoint.move_to(now, *address, outbox);
                     }
                 }
                 Some(_) => {}

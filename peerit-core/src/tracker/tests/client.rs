@@ -375,7 +375,10 @@ fn peer(number: u8, ip: [u8; 4]) -> proto::Peer {
 #[test]
 fn answers_nobody_asked_for_are_dropped() {
     let (mut client, transaction) = asking();
-    let good = reply(transaction, proto::AnnounceReply { seeds: 5, ..Default::default() });
+    let good = reply(
+        transaction,
+        proto::AnnounceReply { attended: false, seeds: 5, ..Default::default() },
+    );
     for (from, datagram) in [
         (T2, good.clone()),
         ("192.0.2.1:59001", good.clone()),
@@ -410,6 +413,7 @@ fn a_hostile_tracker_makes_nothing_grow_or_hurry() {
         leeches: u32::MAX,
         peers,
         observed: None,
+        attended: false,
     };
     let too_long = reply(transaction, answer(0, peers.clone()));
     let from = address(T1);
@@ -452,7 +456,7 @@ fn an_answer_of_another_kind_does_not_lose_the_request() {
     let body = Some(proto::response::Body::ScrapeReply(proto::ScrapeReply::default()));
     let datagram = proto::Response { transaction, body }.encode_to_vec().into();
     client.handle_event(at(0), ClientEvent::Datagram { from: address(T1), datagram });
-    client.handle_event(at(0), ClientEvent::StreamFailed { exchange: transaction });
+    client.handle_event(at(0), ClientEvent::StreamLost { to: address(T1) });
     assert_eq!(client.poll_timeout(), Some(at(1)));
     client.handle_timeout(at(1));
     assert_eq!(sent(&mut client), transaction);

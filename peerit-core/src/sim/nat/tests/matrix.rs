@@ -8,10 +8,6 @@ const DIRECT_WITHIN: Duration = Duration::from_secs(2);
 /// When both have one through the relay at the latest.
 const RELAYED_WITHIN: Duration = Duration::from_secs(3);
 
-/// When both have one if the first cannot be asked, as no datagram reaches it: it looks for others itself, after 10,
-/// 20 and 40 s as a lonely leech does.
-const ASKING_WITHIN: Duration = Duration::from_secs(45);
-
 /// Seeds a cell.
 const SEEDS: u64 = 12;
 
@@ -20,13 +16,7 @@ fn cell(scenario: &NatScenario) {
     let possible = scenario.is_direct_possible();
     let path = report.hosts[0].path;
     assert_eq!(path.map(|path| path != Path::Relayed), Some(possible), "{report:#?}");
-    let within = if !scenario.sites[0].has_udp() {
-        ASKING_WITHIN
-    } else if possible {
-        DIRECT_WITHIN
-    } else {
-        RELAYED_WITHIN
-    };
+    let within = if possible { DIRECT_WITHIN } else { RELAYED_WITHIN };
     let after = if possible { report.direct_after() } else { report.connected_after() };
     assert!(after.is_some_and(|after| after <= within), "{after:?}: {report:#?}");
 }

@@ -42,9 +42,8 @@ impl Endpoint {
     ) {
         let transaction = outbox.rng.next_u64().max(1);
         let request = message::signal(transaction, &self.token, &signal);
-        if now < self.stream_until || !self.answers_udp {
-            let (exchange, address) = (transaction, self.address);
-            outbox.actions.push_back(Action::Exchange { exchange, address, request });
+        if now < self.stream_until || !self.answers_udp || self.line.is_attended() {
+            self.send_over_line(request, outbox);
         } else {
             self.send(now, request, outbox);
             self.signals.sent(transaction, signal);
@@ -52,7 +51,8 @@ impl Endpoint {
     }
 
     /// The machine has other addresses now: everything is said anew, as to a tracker never heard of.
-    pub(in super::super) fn network_changed(&mut self, now: Timestamp) {
+    pub(in super::super) fn network_changed(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        self.hang_up(outbox);
         (self.retry_at, self.stream_until, self.observed) = (now, Timestamp::ZERO, None);
         self.answers_udp = false;
         self.announce_all(now);
@@ -61,6 +61,7 @@ impl Endpoint {
     /// The next keep-alive, whose answer says where the tracker sees us, need not wait.
     pub(in super::super) fn path_lost(&mut self, now: Timestamp) {
         self.keep_alive.hurry(now);
+        self.line.hurry(now);
     }
 
     /// A router leads another address to our port, or none: trackers hear of it where that means another port.
@@ -97,24 +98,22 @@ impl Endpoint {
 
     /// Says everything anew, at most as often as a tracker may have us announce; also to a tracker that was given up
     /// and is heard again.
-    fn renew(&mut self, now: Timestamp) {
+    pub(super) fn renew(&mut self, now: Timestamp) {
         if self.renewed_at.is_none_or(|at| now - at >= INTERVAL_MIN) {
             (self.renewed_at, self.retry_at) = (Some(now), now);
             self.announce_all(now);
         }
     }
 
-    /// Only what comes from the tracker's own socket was pushed by it.
     pub(super) fn take_signal(
         &mut self,
         now: Timestamp,
-        source: Source,
         signal: &proto::Signal,
         outbox: &mut Outbox,
     ) {
         let joined = |topic: &Topic| self.slots.contains_key(topic);
         let is_known = Topic::try_from(signal.topic.as_ref()).is_ok_and(|topic| joined(&topic));
-        if source != Source::Stream && is_known {
+        if is_known {
             outbox.actions.extend(self.signals.pushed(now, outbox.own, signal));
         }
     }
@@ -160,7 +159,9 @@ impl Endpoint {
     ) {
         let address = address.and_then(codec::decode_address);
         // Over TCP it sees another socket.
-        let Some(address) = address.filter(|_| source != Source::Stream) else { return };
+        let Some(address) = address.filter(|_| source == Source::Datagram(self.address)) else {
+            return;
+        };
         let before = self.observed.replace(address);
         if before == Some(address) {
             return;
