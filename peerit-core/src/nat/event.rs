@@ -108,7 +108,7 @@ pub enum Event {
         /// Whether by QUIC; else by TCP.
         by_quic: bool,
     },
-    /// The last connection to a peer is gone.
+    /// The last connection to a peer is gone; the look for a better one fails with it.
     Disconnected {
         /// The swarm.
         topic: Topic,

@@ -17,6 +17,8 @@ pub mod async_std;
 mod help;
 #[cfg(any(feature = "async-std", feature = "tokio"))]
 mod tcp_options;
+#[cfg(any(feature = "async-std", feature = "tokio"))]
+mod tcp_watch;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -76,12 +76,11 @@ impl Endpoint {
 
     fn announce_all(&mut self, now: Timestamp) {
         for topic in self.slots.keys().copied().collect::<Vec<_>>() {
-            let waiting = self.slots.get_mut(&topic).filter(|slot| slot.due.is_some());
-            if let Some(slot) = waiting {
+            if let Some(slot) = self.slots.get_mut(&topic) {
                 slot.lonely = 0;
-                self.unschedule(topic);
-                self.schedule(topic, now);
             }
+            self.unschedule(topic);
+            self.schedule(topic, now);
         }
     }
 

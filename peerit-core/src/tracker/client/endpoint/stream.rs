@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::super::line::Due;
 use super::super::{Action, Outbox, message};
-use super::Endpoint;
+use super::{Endpoint, STREAM_PREFERRED};
 use crate::time::Timestamp;
 
 impl Endpoint {
@@ -68,6 +68,9 @@ impl Endpoint {
             }
         }
         if was_attended && self.failures == 0 {
+            if !self.answers_udp {
+                self.stream_until = now + STREAM_PREFERRED;
+            }
             self.renew(now);
         }
     }
