@@ -20,8 +20,8 @@ use crate::transport::messages::{read_message, write_message};
 /// in all.
 const CONNECTIONS_MAX: usize = 1_024;
 
-/// Most connections of one host at once: 64 hosts are needed to take them all. A client opens 8 at
-/// most.
+/// Most connections of one host at once: 64 hosts are needed to take them all. A client opens one for its requests, so
+/// sixteen behind the same NAT may ask at a time.
 const CONNECTIONS_PER_HOST_MAX: usize = 16;
 
 /// What connections tell the server.

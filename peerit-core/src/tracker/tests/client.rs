@@ -463,6 +463,22 @@ fn an_answer_of_another_kind_does_not_lose_the_request() {
 }
 
 #[test]
+fn what_is_no_response_ends_the_connection() {
+    let (mut client, _) = asking();
+    let mut actions = Vec::new();
+    for second in 1..3 {
+        client.handle_timeout(at(second));
+        actions.extend(std::iter::from_fn(|| client.poll()));
+    }
+    let to = address(T1);
+    let is_asked = |action: &ClientAction| matches!(action, ClientAction::SendStream { to: at, .. } if *at == to);
+    assert!(actions.iter().any(is_asked), "{actions:?}");
+    let message = Bytes::from_static(&[0xff; 40]);
+    client.handle_event(at(3), ClientEvent::StreamMessage { from: to, message });
+    assert_eq!(client.poll(), Some(ClientAction::CloseStream { to }));
+}
+
+#[test]
 fn a_full_tracker_is_reachable_and_says_so() {
     let (mut client, transaction) = asking();
     let refusal = proto::Refusal { reason: proto::RefusalReason::Full.into() };
