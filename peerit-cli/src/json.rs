@@ -57,6 +57,8 @@ pub(crate) struct Share {
     pub(crate) downloaded_bytes: u64,
     /// Since the daemon started.
     pub(crate) uploaded_bytes: u64,
+    #[serde(flatten)]
+    pub(crate) limits: Limits,
     /// Where the file or folder is, or will be.
     pub(crate) path: String,
     /// Connected or banned.
@@ -295,6 +297,7 @@ impl Share {
             upload_bytes_per_s: status.upload_rate,
             downloaded_bytes: status.downloaded,
             uploaded_bytes: status.uploaded,
+            limits: Limits::of(status.limits),
             path: status.path.display().to_string(),
             peers: status.peers.iter().map(Peer::of).collect(),
             trackers: status.trackers.iter().map(Tracker::of).collect(),

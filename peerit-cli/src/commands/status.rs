@@ -76,6 +76,9 @@ fn lines(status: &DaemonStatus, detailed: bool) -> Vec<String> {
         if !share.reason.is_empty() {
             lines.push(format!("{:<12}  {}", "", shorten(&share.reason, usize::MAX)));
         }
+        if share.limits != RateLimits::default() {
+            lines.push(format!("{:<12}  at most: {}", "", limit::line(share.limits)));
+        }
         if detailed {
             lines.push(format!("{:<12}  {}", "", share.path.display()));
             lines.extend(share.peers.iter().map(peer_line));
@@ -83,7 +86,7 @@ fn lines(status: &DaemonStatus, detailed: bool) -> Vec<String> {
         }
     }
     if status.limits != RateLimits::default() {
-        lines.push(format!("at most: {}", limit::line(status.limits)));
+        lines.push(format!("all together at most: {}", limit::line(status.limits)));
     }
     lines
 }
@@ -161,6 +164,7 @@ mod tests {
     #[test]
     fn status_counts_and_names_relays() {
         let mut share = status();
+        share.limits = RateLimits { up: None, down: std::num::NonZeroU64::new(1 << 10) };
         share.peers[0].path = Path::Relayed;
         share.trackers = vec![TrackerStatus {
             tracker: "host:1".to_owned(),
@@ -177,7 +181,8 @@ mod tests {
         };
         let text = lines(&status, true).join("\n");
         assert!(text.contains("  via 192.0.2.1:7  relayed"), "{text}");
+        assert!(text.contains("  at most: up unlimited, down 1.0 KiB/s"), "{text}");
         assert!(text.contains("1 seed, 2 leeches"), "{text}");
-        assert!(text.ends_with("at most: up 2.0 MiB/s, down unlimited"), "{text}");
+        assert!(text.ends_with("all together at most: up 2.0 MiB/s, down unlimited"), "{text}");
     }
 }

@@ -68,6 +68,7 @@ pub(super) fn share_to_proto(status: &ShareStatus) -> proto::ShareStatus {
         peers: status.peers.iter().map(peer_to_proto).collect(),
         trackers: status.trackers.iter().map(tracker_to_proto).collect(),
         path: path_to_bytes(&status.path),
+        limits: Some(limits_to_proto(status.limits)),
     }
 }
 
@@ -87,6 +88,7 @@ pub(super) fn share_from_proto(status: proto::ShareStatus) -> Result<ShareStatus
         peers: status.peers.into_iter().map(peer_from_proto).collect::<Result<_, _>>()?,
         trackers: status.trackers.into_iter().map(tracker_from_proto).collect(),
         path: path_from_bytes(&status.path),
+        limits: status.limits.map(limits_from_proto).unwrap_or_default(),
     })
 }
 
@@ -256,6 +258,7 @@ mod tests {
             peers: vec![peer],
             trackers: vec![tracker],
             path: PathBuf::from("/path"),
+            limits: RateLimits { up: None, down: NonZeroU64::new(7) },
         }
     }
 

@@ -271,6 +271,7 @@ mod tests {
             link: Some(link.clone()),
             sequence,
             overwrite: true,
+            limits: RateLimits::default(),
         };
         (record, Source::Link(link))
     }

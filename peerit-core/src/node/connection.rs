@@ -11,7 +11,7 @@ use async_channel::{Receiver, Sender};
 use futures_util::{FutureExt, select_biased};
 
 use super::input::Input;
-use super::rate_limit::Limits;
+use super::rate_limit::Bounds;
 use super::workers::Workers;
 use crate::block_buffer::BlockBuffer;
 use crate::id::PeerKey;
@@ -47,7 +47,7 @@ pub(crate) struct Source {
     pub(crate) manifest: Manifest,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) readers: Workers,
-    pub(crate) limits: Limits,
+    pub(crate) bounds: Bounds,
     pub(crate) inputs: Sender<Input>,
 }
 
@@ -127,7 +127,7 @@ async fn read(peer: PeerKey, mut reader: FrameReader, source: &Source) -> Result
             return Ok(());
         }
         // What is not read keeps its place in the socket's buffer, and the peer has to wait.
-        source.limits.down(&*source.runtime, received).await;
+        source.bounds.down(&*source.runtime, received).await;
     }
 }
 
@@ -158,7 +158,7 @@ async fn write(
                 None => {
                     let Some(&(Block { length, .. }, _)) = blocks.front() else { break };
                     let waiting = turn.get_or_insert_with(|| {
-                        Box::pin(source.limits.up(&*source.runtime, length))
+                        Box::pin(source.bounds.up(&*source.runtime, length))
                     });
                     next = until_turn(waiting.as_mut(), &mut writer, &outgoing).await?;
                     if next.is_some() {
@@ -244,7 +244,7 @@ mod tests {
     use futures_io::{AsyncRead, AsyncWrite};
 
     use super::super::clock::Clock;
-    use super::super::rate_limit::RateLimits;
+    use super::super::rate_limit::{Limits, RateLimits};
     use super::*;
     use crate::hash::HashAlgorithm;
     use crate::id::PeerId;
@@ -298,7 +298,7 @@ mod tests {
                 manifest: manifest(),
                 store: Arc::new(MemoryStore::with_content(Vec::new())),
                 readers: Workers::new(Arc::clone(&runtime), 1),
-                limits: Limits::new(Clock::start(), RateLimits::default()),
+                bounds: unlimited(),
                 inputs,
                 runtime: Arc::clone(&runtime),
             };
@@ -310,6 +310,11 @@ mod tests {
             let ended = events.try_recv();
             assert!(matches!(ended, Ok(Input::Swarm(Event::Disconnected { peer: PeerKey(7) }))));
         });
+    }
+
+    fn unlimited() -> Bounds {
+        let limits = || Arc::new(Limits::new(Clock::start(), RateLimits::default()));
+        Bounds { share: limits(), node: limits() }
     }
 
     fn manifest() -> Manifest {

@@ -15,6 +15,7 @@ use super::connection::{Connection, Outgoing, Source};
 use super::context::{Context, DIAL_TIMEOUT};
 use super::error::ShareError;
 use super::input::{Command, Input};
+use super::rate_limit::Bounds;
 use super::share::Share;
 use super::share_task::{ShareTask, Stopped};
 use super::status::{PeerStatus, ShareState};
@@ -89,7 +90,10 @@ impl<'a> SwarmDriver<'a> {
             manifest,
             store,
             readers: context.readers.clone(),
-            limits: context.limits.clone(),
+            bounds: Bounds {
+                share: Arc::clone(task.share.limits()),
+                node: Arc::clone(&context.limits),
+            },
             inputs: task.share.inputs().clone(),
         };
         let (job, jobs) = async_channel::bounded(1);
