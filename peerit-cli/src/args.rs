@@ -163,6 +163,9 @@ pub(crate) struct Limit {
     /// What is received at most; or none
     #[structopt(long, value_name = "RATE", parse(try_from_str = parse_rate))]
     pub(crate) down: Option<RateLimit>,
+    /// Whether sending gives way to other traffic: on or off
+    #[structopt(long, value_name = "WHETHER", parse(try_from_str = on_or_off))]
+    pub(crate) background: Option<bool>,
     /// Prints JSON
     #[structopt(long)]
     pub(crate) json: bool,

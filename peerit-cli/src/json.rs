@@ -33,6 +33,8 @@ pub(crate) struct Status {
 pub(crate) struct Limits {
     pub(crate) upload_limit_bytes_per_s: RateLimit,
     pub(crate) download_limit_bytes_per_s: RateLimit,
+    /// Whether sending gives way to other traffic.
+    pub(crate) background: bool,
 }
 
 /// One share; also each line of `peerit download`.
@@ -279,7 +281,11 @@ impl Status {
 
 impl Limits {
     pub(crate) fn of(limits: RateLimits) -> Self {
-        Self { upload_limit_bytes_per_s: limits.up, download_limit_bytes_per_s: limits.down }
+        Self {
+            upload_limit_bytes_per_s: limits.up,
+            download_limit_bytes_per_s: limits.down,
+            background: limits.background,
+        }
     }
 }
 

@@ -471,6 +471,7 @@ fn a_status_has_these_fields() {
         "uploaded_bytes": 10,
         "upload_limit_bytes_per_s": null,
         "download_limit_bytes_per_s": null,
+        "background": false,
         "path": "/there/big.iso",
         "peers": [{
             "id": "02".repeat(32),

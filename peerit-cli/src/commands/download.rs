@@ -52,8 +52,8 @@ pub(crate) async fn run(args: &Download, env: &mut Env) -> Result<(), CliError> 
     };
     if args.up.is_some() || args.down.is_some() {
         let now = before.as_ref().map(|share| share.limits).unwrap_or_default();
-        let limits =
-            RateLimits { up: args.up.unwrap_or(now.up), down: args.down.unwrap_or(now.down) };
+        let (up, down) = (args.up.unwrap_or(now.up), args.down.unwrap_or(now.down));
+        let limits = RateLimits { up, down, ..now };
         client.limit(Some(id), limits).await?;
     }
     if before.as_ref().is_some_and(|share| share.state == ShareState::Paused) && !args.json {

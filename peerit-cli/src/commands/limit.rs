@@ -13,7 +13,11 @@ pub(crate) async fn run(args: &Limit, env: &mut Env) -> Result<(), CliError> {
     let status = client.status(None).await?;
     let share = args.id.as_deref().map(|id| find(&status.shares, id)).transpose()?;
     let now = share.map_or(status.limits, |share| share.limits);
-    let limits = RateLimits { up: args.up.unwrap_or(now.up), down: args.down.unwrap_or(now.down) };
+    let limits = RateLimits {
+        up: args.up.unwrap_or(now.up),
+        down: args.down.unwrap_or(now.down),
+        background: args.background.unwrap_or(now.background),
+    };
     if limits != now {
         client.limit(share.map(|share| share.content_id), limits).await?;
     }
@@ -25,5 +29,6 @@ pub(crate) async fn run(args: &Limit, env: &mut Env) -> Result<(), CliError> {
 
 /// For people.
 pub(crate) fn line(limits: RateLimits) -> String {
-    format!("up {}, down {}", amount::limit(limits.up), amount::limit(limits.down))
+    let background = if limits.background { ", in the background" } else { "" };
+    format!("up {}, down {}{background}", amount::limit(limits.up), amount::limit(limits.down))
 }

@@ -164,7 +164,8 @@ mod tests {
     #[test]
     fn status_counts_and_names_relays() {
         let mut share = status();
-        share.limits = RateLimits { up: None, down: std::num::NonZeroU64::new(1 << 10) };
+        share.limits =
+            RateLimits { down: std::num::NonZeroU64::new(1 << 10), ..RateLimits::default() };
         share.peers[0].path = Path::Relayed;
         share.trackers = vec![TrackerStatus {
             tracker: "host:1".to_owned(),
@@ -177,12 +178,19 @@ mod tests {
             shares: vec![share],
             listen_port: 1,
             peer_id: PeerId([1; 32]),
-            limits: RateLimits { up: std::num::NonZeroU64::new(2 << 20), down: None },
+            limits: RateLimits {
+                up: std::num::NonZeroU64::new(2 << 20),
+                background: true,
+                down: None,
+            },
         };
         let text = lines(&status, true).join("\n");
         assert!(text.contains("  via 192.0.2.1:7  relayed"), "{text}");
         assert!(text.contains("  at most: up unlimited, down 1.0 KiB/s"), "{text}");
         assert!(text.contains("1 seed, 2 leeches"), "{text}");
-        assert!(text.ends_with("all together at most: up 2.0 MiB/s, down unlimited"), "{text}");
+        assert!(
+            text.ends_with("all together at most: up 2.0 MiB/s, down unlimited, in the background"),
+            "{text}"
+        );
     }
 }

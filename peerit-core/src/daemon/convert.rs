@@ -42,13 +42,18 @@ pub(super) fn peer_id(bytes: &[u8]) -> Result<PeerId, Invalid> {
 
 pub(super) fn limits_to_proto(limits: RateLimits) -> proto::RateLimits {
     let bytes = |limit: Option<NonZeroU64>| limit.map_or(0, NonZeroU64::get);
-    proto::RateLimits { upload_bytes: bytes(limits.up), download_bytes: bytes(limits.down) }
+    proto::RateLimits {
+        upload_bytes: bytes(limits.up),
+        download_bytes: bytes(limits.down),
+        background: limits.background,
+    }
 }
 
 pub(super) fn limits_from_proto(limits: proto::RateLimits) -> RateLimits {
     RateLimits {
         up: NonZeroU64::new(limits.upload_bytes),
         down: NonZeroU64::new(limits.download_bytes),
+        background: limits.background,
     }
 }
 
@@ -258,7 +263,7 @@ mod tests {
             peers: vec![peer],
             trackers: vec![tracker],
             path: PathBuf::from("/path"),
-            limits: RateLimits { up: None, down: NonZeroU64::new(7) },
+            limits: RateLimits { up: None, down: NonZeroU64::new(7), background: true },
         }
     }
 

@@ -95,7 +95,7 @@ mod tests {
             link: Some(Link { content_id: ContentId([7; 32]), trackers: vec!["t:2".to_owned()] }),
             sequence: 3,
             overwrite: true,
-            limits: RateLimits { up: NonZeroU64::new(5), down: None },
+            limits: RateLimits { up: NonZeroU64::new(5), down: None, background: true },
         }
     }
 

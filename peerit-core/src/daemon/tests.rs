@@ -259,8 +259,12 @@ fn limits_outlive_the_daemon() {
         let daemon = world.run().await;
         let id = daemon.share(&world.file("a.txt")).await.content_id();
         let none = RateLimits::default();
-        let of_all = RateLimits { up: NonZeroU64::new(1 << 20), down: NonZeroU64::new(7) };
-        let of_one = RateLimits { up: NonZeroU64::new(1 << 10), down: None };
+        let of_all = RateLimits {
+            up: NonZeroU64::new(1 << 20),
+            down: NonZeroU64::new(7),
+            background: false,
+        };
+        let of_one = RateLimits { up: NonZeroU64::new(1 << 10), down: None, background: true };
         assert_eq!(daemon.limits().await, (none, none));
         daemon.client().await.limit(None, of_all).await.unwrap();
         daemon.client().await.limit(Some(id), of_one).await.unwrap();

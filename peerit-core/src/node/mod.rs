@@ -7,6 +7,7 @@
 
 mod accept;
 mod announcer;
+mod background;
 mod builder;
 mod clock;
 mod connection;

@@ -27,11 +27,15 @@ pub struct RateLimits {
     pub up: Option<NonZeroU64>,
     /// What is received.
     pub down: Option<NonZeroU64>,
+    /// Whether sending gives way to other traffic of this machine and its network, as far as that fills a queue on the
+    /// way: it takes what others leave (LEDBAT, RFC 6817). Where the system does not tell the round trip time (TCP elsewhere
+    /// than on Linux) it makes no difference. Default: no, as who shares wants to give.
+    pub background: bool,
 }
 
 /// Says when bytes may pass: the virtual scheduling form of the generic cell rate algorithm (ITU-T I.371).
 #[derive(Debug, Default)]
-struct Pacer {
+pub(super) struct Pacer {
     rate: Option<NonZeroU64>,
     /// When all that was let pass is through at that rate.
     free: Timestamp,
@@ -42,8 +46,14 @@ impl Pacer {
         *self = Self { rate, free: now };
     }
 
+    /// Goes on at another rate, after what was let pass already.
+    pub(super) fn change(&mut self, now: Timestamp, rate: u64) {
+        self.rate = NonZeroU64::new(rate);
+        self.free = self.free.max(now);
+    }
+
     /// When `bytes` may pass; they are counted as if they did.
-    fn reserve(&mut self, now: Timestamp, bytes: u32) -> Timestamp {
+    pub(super) fn reserve(&mut self, now: Timestamp, bytes: u32) -> Timestamp {
         let Some(rate) = self.rate else { return now };
         let latest = now.since_origin().saturating_sub(LATENESS);
         let start = self.free.max(Timestamp::from_origin(latest));
@@ -102,11 +112,13 @@ pub(crate) struct Limits {
     clock: Clock,
     up: RateLimit,
     down: RateLimit,
+    background: AtomicBool,
 }
 
 impl Limits {
     pub(crate) fn new(clock: Clock, limits: RateLimits) -> Self {
-        let new = Self { clock, up: RateLimit::default(), down: RateLimit::default() };
+        let (up, down, background) = Default::default();
+        let new = Self { clock, up, down, background };
         new.set(limits);
         new
     }
@@ -115,10 +127,12 @@ impl Limits {
         let now = self.clock.now();
         self.up.set(now, limits.up);
         self.down.set(now, limits.down);
+        self.background.store(limits.background, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> RateLimits {
-        RateLimits { up: self.up.get(), down: self.down.get() }
+        let background = self.background.load(Ordering::Relaxed);
+        RateLimits { up: self.up.get(), down: self.down.get(), background }
     }
 }
 
@@ -136,6 +150,10 @@ impl Bounds {
         for limits in [&self.share, &self.node] {
             limits.up.pass(limits.clock, runtime, bytes).await;
         }
+    }
+
+    pub(crate) fn is_background(&self) -> bool {
+        [&self.share, &self.node].iter().any(|limits| limits.background.load(Ordering::Relaxed))
     }
 
     /// Resolves when, after so many bytes of content, more may be received.
@@ -193,7 +211,7 @@ mod tests {
     #[test]
     fn who_waits_hears_of_a_new_limit() {
         let runtime = crate::runtime::default().unwrap();
-        let slow = RateLimits { up: NonZeroU64::new(1), down: None };
+        let slow = RateLimits { up: NonZeroU64::new(1), ..RateLimits::default() };
         let limits = |limits| Arc::new(Limits::new(Clock::start(), limits));
         for slow_one in 0..2 {
             let both = [0, 1]

@@ -90,6 +90,7 @@ impl<'a> SwarmDriver<'a> {
             manifest,
             store,
             readers: context.readers.clone(),
+            clock: context.clock,
             bounds: Bounds {
                 share: Arc::clone(task.share.limits()),
                 node: Arc::clone(&context.limits),

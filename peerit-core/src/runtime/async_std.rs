@@ -138,6 +138,9 @@ fn watched(stream: net::TcpStream) -> BoxStream {
 }
 
 #[cfg(unix)]
+impl super::ByteStream for Stream<unix::UnixStream> {}
+
+#[cfg(unix)]
 impl<S: AsFd> AsFd for Stream<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

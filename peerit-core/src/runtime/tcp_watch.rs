@@ -1,4 +1,4 @@
-//! Noticing soon that nothing comes back over a TCP connection any more.
+//! Watching the path of a TCP connection: how long it is, and whether anything comes back at all.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use super::{BoxFuture, Runtime};
+use super::{BoxFuture, ByteStream, RoundTrip, Runtime};
 
 /// Time between two looks while nothing comes, each of which costs about a microsecond.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A connection that ends with [`io::ErrorKind::TimedOut`] once its path is dead, as when an address has changed: the
 /// system itself goes on for a quarter of an hour (RFC 1122, section 4.2.3.5). On Linux; elsewhere nothing is noticed.
@@ -22,25 +22,34 @@ pub(super) struct Watched<S, R> {
     runtime: R,
     /// When to look.
     look: Option<BoxFuture<'static, ()>>,
+    round_trip: RoundTrip,
 }
 
 impl<S: Stream, R: Runtime> Watched<S, R> {
     pub(super) fn new(stream: S, runtime: R) -> Self {
-        Self { stream, runtime, look: None }
+        Self { stream, runtime, look: None, round_trip: RoundTrip::default() }
     }
 
     /// Looks if it is time, and sees to it that the task is woken for the next time.
     fn has_died(&mut self, context: &mut Context<'_>) -> bool {
         loop {
-            let look = self.look.get_or_insert_with(|| self.runtime.sleep(LOOK_INTERVAL));
-            if look.as_mut().poll(context).is_pending() {
+            let next = self.look.get_or_insert_with(|| self.runtime.sleep(LOOK_INTERVAL));
+            if next.as_mut().poll(context).is_pending() {
                 return false;
             }
             self.look = None;
-            if leads_nowhere(&self.stream) {
+            let Some(seen) = look(&self.stream) else { continue };
+            self.round_trip.set(seen.round_trip);
+            if seen.is_dead {
                 return true;
             }
         }
+    }
+}
+
+impl<S: Stream, R: Runtime + Unpin> ByteStream for Watched<S, R> {
+    fn round_trip(&self) -> Option<RoundTrip> {
+        Some(self.round_trip.clone())
     }
 }
 
@@ -84,20 +93,27 @@ impl<S: Stream, R: Runtime + Unpin> AsyncWrite for Watched<S, R> {
     }
 }
 
+/// What the system knows of a path.
+pub(super) struct Seen {
+    round_trip: Duration,
+    /// Something is sent again and again, and nothing comes back.
+    is_dead: bool,
+}
+
 #[cfg(not(target_os = "linux"))]
-pub(super) use elsewhere::{Stream, leads_nowhere};
+pub(super) use elsewhere::{Stream, look};
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Stream, leads_nowhere};
+pub(super) use linux::{Stream, look};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
     use futures_io::{AsyncRead, AsyncWrite};
 
-    pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
-    impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+    pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+    impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-    pub(crate) fn leads_nowhere(_stream: &impl Stream) -> bool {
-        false
+    pub(crate) fn look(_stream: &impl Stream) -> Option<super::Seen> {
+        None
     }
 }
 
@@ -109,6 +125,8 @@ mod linux {
 
     use futures_io::{AsyncRead, AsyncWrite};
 
+    use super::Seen;
+
     /// Silence after which a path is dead on which something is sent again and again; as with QUIC.
     const SILENCE_MAX: Duration = Duration::from_secs(2);
 
@@ -119,17 +137,18 @@ mod linux {
     /// 6298), so this is no loss by chance.
     const RESENDS: u8 = 3;
 
-    pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + AsFd {}
-    impl<S: AsyncRead + AsyncWrite + Unpin + AsFd> Stream for S {}
+    pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + AsFd {}
+    impl<S: AsyncRead + AsyncWrite + Send + Unpin + AsFd> Stream for S {}
 
-    pub(crate) fn leads_nowhere(stream: &impl Stream) -> bool {
-        tcp_info(stream.as_fd()).is_some_and(|info| is_dead(&info))
+    pub(crate) fn look(stream: &impl Stream) -> Option<Seen> {
+        tcp_info(stream.as_fd()).map(|info| seen(&info))
     }
 
-    fn is_dead(info: &libc::tcp_info) -> bool {
+    fn seen(info: &libc::tcp_info) -> Seen {
         let silent_for = Duration::from_millis(info.tcpi_last_ack_recv.into());
         let round_trip = Duration::from_micros(info.tcpi_rtt.into());
-        info.tcpi_retransmits >= RESENDS && silent_for >= SILENCE_MAX.max(round_trip * ROUND_TRIPS)
+        let is_silent = silent_for >= SILENCE_MAX.max(round_trip * ROUND_TRIPS);
+        Seen { round_trip, is_dead: is_silent && info.tcpi_retransmits >= RESENDS }
     }
 
     /// What the system knows of a TCP connection; none of another socket.
@@ -166,7 +185,7 @@ mod linux {
             let _other = listener.accept().unwrap();
             stream.write_all(b"hello").unwrap();
             let info = tcp_info(stream.as_fd()).unwrap();
-            assert!(info.tcpi_snd_mss > 0 && !is_dead(&info));
+            assert!(info.tcpi_snd_mss > 0 && !seen(&info).is_dead);
             let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
             assert!(tcp_info(datagrams.as_fd()).is_none());
         }
@@ -179,7 +198,7 @@ mod linux {
                 info.tcpi_retransmits = resends;
                 info.tcpi_last_ack_recv = silence_ms;
                 info.tcpi_rtt = rtt_ms * 1_000;
-                is_dead(&info)
+                seen(&info).is_dead
             };
             assert!(silent(3, 2_000, 20));
             assert!(!silent(2, 60_000, 20), "one or two may be lost by chance");

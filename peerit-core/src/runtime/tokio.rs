@@ -169,6 +169,9 @@ fn watched(stream: net::TcpStream, runtime: &Handle) -> BoxStream {
 struct Stream<S>(S);
 
 #[cfg(unix)]
+impl super::ByteStream for Stream<net::UnixStream> {}
+
+#[cfg(unix)]
 impl<S: AsFd> AsFd for Stream<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
