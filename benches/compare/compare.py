@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Moves the same content with peerit and with other programs, in turns, on this machine.
 
-Each round starts a fresh seed and times one download: from the start of the second program until it has ended with the
-content complete, and verified where the program verifies. CPU-seconds are user and system time of both sides. Everything runs on
+Each round starts a fresh seed and times one download, or several at once: from the start of the second program until the last
+one has ended with the content complete, and verified where the program verifies. CPU-seconds are user and system time of all
+sides. Everything runs on
 loopback, in a temporary folder that is taken away. Programs that are not installed are left out:
 
     apt install nginx curl b3sum rsync; pip install libtorrent
@@ -69,15 +70,13 @@ def wait_for(port):
 
 def peerit(content, work, options):
     here = {"PEERIT_DATA_DIR": str(work / "seed")}
-    there = {"PEERIT_DATA_DIR": str(work / "leech")}
     seed = Seed([options.peerit, "daemon", "--foreground"], here)
     manifest = work / "content.p2p"
     while not (work / "seed" / "daemon.sock").exists():
         time.sleep(0.01)
     subprocess.run([options.peerit, "share", content, "-o", manifest], check=True,
                    env={**os.environ, **here}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    target = work / "target"
-    return seed, [options.peerit, "download", "--no-daemon", manifest, "-d", target], there
+    return seed, lambda target: [options.peerit, "download", "--no-daemon", manifest, "-d", target]
 
 
 def libtorrent(content, work, _options):
@@ -86,7 +85,7 @@ def libtorrent(content, work, _options):
     subprocess.run([*map(str, script), "create", str(content), str(torrent)], check=True, stderr=subprocess.DEVNULL)
     seed = Seed([*script, "seed", torrent, content.parent, port])
     wait_for(port)
-    return seed, [*script, "fetch", torrent, work / "target", port], None
+    return seed, lambda target: [*script, "fetch", torrent, target, port]
 
 
 def curl(content, work, _options):
@@ -96,9 +95,12 @@ def curl(content, work, _options):
         f"http {{ access_log off; sendfile on; server {{ listen 127.0.0.1:{port}; root {content.parent}; }} }}\n")
     seed = Seed(["nginx", "-c", config])
     wait_for(port)
-    target = work / "target" / content.name
-    fetch = f"curl -s -o {target} http://127.0.0.1:{port}/{content.name} && b3sum --num-threads 1 {target}"
-    return seed, ["sh", "-c", fetch], None
+    address = f"http://127.0.0.1:{port}/{content.name}"
+
+    def fetch(target):
+        file = target / content.name
+        return ["sh", "-c", f"curl -s -o {file} {address} && b3sum --num-threads 1 {file}"]
+    return seed, fetch
 
 
 def rsync(content, work, _options):
@@ -106,7 +108,7 @@ def rsync(content, work, _options):
     config.write_text(f"use chroot = no\nuid = 0\ngid = 0\n[all]\npath = {content.parent}\n")
     seed = Seed(["rsync", "--daemon", "--no-detach", "--address=127.0.0.1", f"--port={port}", f"--config={config}"])
     wait_for(port)
-    return seed, ["rsync", "-a", f"rsync://127.0.0.1:{port}/all/{content.name}", f"{work}/target/"], None
+    return seed, lambda target: ["rsync", "-a", f"rsync://127.0.0.1:{port}/all/{content.name}", f"{target}/"]
 
 
 CLIENTS = {"peerit": peerit, "libtorrent": libtorrent, "nginx + curl + b3sum": curl, "rsync": rsync}
@@ -127,26 +129,37 @@ def same(one, other):
     return not mismatch and not errors
 
 
+def fetch_all(fetch, targets):
+    """Runs a download to each target at once: CPU-seconds of all, and the most that one had resident, in MB."""
+    running = [subprocess.Popen([str(word) for word in fetch(target)], stdout=subprocess.DEVNULL,
+                                env={**os.environ, "PEERIT_DATA_DIR": f"{target}.data"}) for target in targets]
+    cpu, resident = 0, 0
+    for one in running:
+        _, status, usage = os.wait4(one.pid, 0)
+        if status != 0:
+            sys.exit(f"{one.args[0]} failed with status {status}")
+        cpu, resident = cpu + usage.ru_utime + usage.ru_stime, max(resident, usage.ru_maxrss / 1000)
+    return cpu, resident
+
+
 def measure(name, content, options):
-    """Wall seconds, CPU-seconds of both sides, and the most that the receiver had resident, in MB."""
+    """Wall seconds, CPU-seconds of all sides, and the most that a receiver had resident, in MB."""
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         work = Path(folder)
-        (work / "target").mkdir()
-        seed, command, environment = CLIENTS[name](content, work, options)
+        targets = [work / f"target{number}" for number in range(options.leeches)]
+        for target in targets:
+            target.mkdir()
+        seed, fetch = CLIENTS[name](content, work, options)
         try:
             before, start = seed.cpu_seconds(), time.monotonic()
-            fetch = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL,
-                                     env={**os.environ, **(environment or {})})
-            _, status, usage = os.wait4(fetch.pid, 0)
+            cpu, resident = fetch_all(fetch, targets)
             wall = time.monotonic() - start
-            if status != 0:
-                sys.exit(f"{name} failed with status {status}")
-            cpu = seed.cpu_seconds() - before + usage.ru_utime + usage.ru_stime
+            cpu += seed.cpu_seconds() - before
         finally:
             seed.stop()
-        if not same(content, work / "target" / content.name):
+        if not all(same(content, target / content.name) for target in targets):
             sys.exit(f"{name} brought something else")
-        return wall, cpu, usage.ru_maxrss / 1000
+        return wall, cpu, resident
 
 
 def make_content(folder, options):
@@ -168,6 +181,7 @@ def main():
     parser.add_argument("--only", nargs="+", choices=CLIENTS, default=list(CLIENTS), help="these programs")
     parser.add_argument("--mib", type=int, default=1024, help="length of the one file [1024]")
     parser.add_argument("--files", type=int, default=0, help="so many files of 4 KiB instead")
+    parser.add_argument("--leeches", type=int, default=1, help="so many downloads at once [1]")
     parser.add_argument("--rounds", type=int, default=3, help="downloads with each program [3]")
     parser.add_argument("--folder", default=None, help="where: a disk or a tmpfs [the system's temporary folder]")
     options = parser.parse_args()
@@ -179,7 +193,7 @@ def main():
             for name in clients:
                 os.sync()  # what earlier rounds wrote is not written in this one's time
                 results[name].append(measure(name, content, options))
-    print("| program | seconds | fastest to slowest | CPU-seconds, both sides | receiver, MB resident |\n|---|---|---|---|---|")
+    print("| program | seconds | fastest to slowest | CPU-seconds, all sides | a receiver, MB resident |\n|---|---|---|---|---|")
     for name, rounds in results.items():
         wall, cpu, resident = zip(*rounds)
         print(f"| {name} | {statistics.median(wall):.2f} | {min(wall):.2f} to {max(wall):.2f} "

@@ -93,11 +93,11 @@ pub(crate) struct Download {
     /// With --no-daemon: how long to seed after the download, as in 30s or 10m
     #[structopt(long, value_name = "DURATION", parse(try_from_str = parse_duration))]
     pub(crate) seed_for: Option<Duration>,
-    /// With --no-daemon: bytes a second sent at most, as in 2M (for the daemon: `peerit limit`)
-    #[structopt(long, value_name = "RATE", requires = "no-daemon", parse(try_from_str = parse_rate))]
+    /// Bytes a second of this share sent at most, as in 2M; `peerit limit` changes it
+    #[structopt(long, value_name = "RATE", parse(try_from_str = parse_rate))]
     pub(crate) up: Option<RateLimit>,
-    /// With --no-daemon: bytes a second received at most
-    #[structopt(long, value_name = "RATE", requires = "no-daemon", parse(try_from_str = parse_rate))]
+    /// Bytes a second of this share received at most
+    #[structopt(long, value_name = "RATE", parse(try_from_str = parse_rate))]
     pub(crate) down: Option<RateLimit>,
     /// Prints JSON: a line a second, and one at the end
     #[structopt(long)]
@@ -150,16 +150,22 @@ pub(crate) struct Id {
     pub(crate) id: String,
 }
 
-/// A rate is bytes a second of content, alone or with K, M or G, as in 500K or 2M; of all shares together. It can be
-/// changed at any time and is kept for later runs.
+/// A rate is bytes a second of content, alone or with K, M or G, as in 500K or 2M. It can be changed at any time and is
+/// kept for later runs. What a share sends and receives keeps to its own limits and to those of all together.
 #[derive(Debug, StructOpt)]
 pub(crate) struct Limit {
+    /// One share: the start of its id, or its name [default: all shares together]
+    #[structopt(value_name = "ID")]
+    pub(crate) id: Option<String>,
     /// What is sent at most; or none
     #[structopt(long, value_name = "RATE", parse(try_from_str = parse_rate))]
     pub(crate) up: Option<RateLimit>,
     /// What is received at most; or none
     #[structopt(long, value_name = "RATE", parse(try_from_str = parse_rate))]
     pub(crate) down: Option<RateLimit>,
+    /// Whether sending gives way to other traffic: on or off
+    #[structopt(long, value_name = "WHETHER", parse(try_from_str = on_or_off))]
+    pub(crate) background: Option<bool>,
     /// Prints JSON
     #[structopt(long)]
     pub(crate) json: bool,

@@ -33,6 +33,8 @@ pub(crate) struct Status {
 pub(crate) struct Limits {
     pub(crate) upload_limit_bytes_per_s: RateLimit,
     pub(crate) download_limit_bytes_per_s: RateLimit,
+    /// Whether sending gives way to other traffic.
+    pub(crate) background: bool,
 }
 
 /// One share; also each line of `peerit download`.
@@ -57,6 +59,8 @@ pub(crate) struct Share {
     pub(crate) downloaded_bytes: u64,
     /// Since the daemon started.
     pub(crate) uploaded_bytes: u64,
+    #[serde(flatten)]
+    pub(crate) limits: Limits,
     /// Where the file or folder is, or will be.
     pub(crate) path: String,
     /// Connected or banned.
@@ -277,7 +281,11 @@ impl Status {
 
 impl Limits {
     pub(crate) fn of(limits: RateLimits) -> Self {
-        Self { upload_limit_bytes_per_s: limits.up, download_limit_bytes_per_s: limits.down }
+        Self {
+            upload_limit_bytes_per_s: limits.up,
+            download_limit_bytes_per_s: limits.down,
+            background: limits.background,
+        }
     }
 }
 
@@ -295,6 +303,7 @@ impl Share {
             upload_bytes_per_s: status.upload_rate,
             downloaded_bytes: status.downloaded,
             uploaded_bytes: status.uploaded,
+            limits: Limits::of(status.limits),
             path: status.path.display().to_string(),
             peers: status.peers.iter().map(Peer::of).collect(),
             trackers: status.trackers.iter().map(Tracker::of).collect(),

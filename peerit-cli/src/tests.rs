@@ -12,7 +12,7 @@ use peerit_core::daemon::{Daemon, DaemonClient, DaemonConfig, Stopper};
 use peerit_core::id::{ContentId, PeerId};
 use peerit_core::manifest::Manifest;
 use peerit_core::node::{
-    PeerStatus, ShareState, ShareStatus, TrackerService, TrackerServiceConfig,
+    PeerStatus, RateLimits, ShareState, ShareStatus, TrackerService, TrackerServiceConfig,
 };
 use peerit_core::swarm::Path;
 use peerit_core::transport::Carrier;
@@ -158,6 +158,7 @@ pub(crate) fn status() -> ShareStatus {
         }],
         trackers: Vec::new(),
         path: PathBuf::from("/there/big.iso"),
+        limits: RateLimits::default(),
     }
 }
 
@@ -468,6 +469,9 @@ fn a_status_has_these_fields() {
         "upload_bytes_per_s": 1,
         "downloaded_bytes": 30,
         "uploaded_bytes": 10,
+        "upload_limit_bytes_per_s": null,
+        "download_limit_bytes_per_s": null,
+        "background": false,
         "path": "/there/big.iso",
         "peers": [{
             "id": "02".repeat(32),

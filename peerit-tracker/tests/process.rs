@@ -99,6 +99,7 @@ fn announce(peer: u8) -> proto::Request {
         event: proto::AnnounceEvent::Started.into(),
         seed: false,
         peers_wanted: 50,
+        attend: false,
     });
     proto::Request { transaction: u64::from(peer) + 1, body: Some(body), ..Default::default() }
 }

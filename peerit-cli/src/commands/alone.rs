@@ -29,7 +29,8 @@ pub(crate) async fn download(
     let peers = resolve_peers(&args.peers).map_err(|error| CliError::Usage(error.to_string()))?;
     let options =
         DownloadOptions { peers, overwrite: args.overwrite, ..DownloadOptions::default() };
-    let limits = RateLimits { up: args.up.flatten(), down: args.down.flatten() };
+    let (up, down) = (args.up.flatten(), args.down.flatten());
+    let limits = RateLimits { up, down, ..RateLimits::default() };
     let node = Node::builder().runtime(runtime()?).rate_limits(limits).start().await?;
     let interrupts = env.interrupts.listen()?;
     let share = match source {

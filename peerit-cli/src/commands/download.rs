@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_lite::StreamExt;
 use peerit_core::daemon::{ClientError, DaemonClient, DownloadRequest};
 use peerit_core::id::ContentId;
-use peerit_core::node::{ShareState, ShareStatus};
+use peerit_core::node::{RateLimits, ShareState, ShareStatus};
 
 use super::alone;
 use crate::amount::{clock, mean_rate, rate, size};
@@ -50,6 +50,12 @@ pub(crate) async fn run(args: &Download, env: &mut Env) -> Result<(), CliError> 
         Source::Manifest(manifest) => client.download(manifest, &folder, &request).await?,
         Source::Link(link) => client.download_link(link, &folder, &request).await?,
     };
+    if args.up.is_some() || args.down.is_some() {
+        let now = before.as_ref().map(|share| share.limits).unwrap_or_default();
+        let (up, down) = (args.up.unwrap_or(now.up), args.down.unwrap_or(now.down));
+        let limits = RateLimits { up, down, ..now };
+        client.limit(Some(id), limits).await?;
+    }
     if before.as_ref().is_some_and(|share| share.state == ShareState::Paused) && !args.json {
         env.note("it was paused: now it goes on");
     }

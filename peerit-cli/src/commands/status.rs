@@ -76,6 +76,9 @@ fn lines(status: &DaemonStatus, detailed: bool) -> Vec<String> {
         if !share.reason.is_empty() {
             lines.push(format!("{:<12}  {}", "", shorten(&share.reason, usize::MAX)));
         }
+        if share.limits != RateLimits::default() {
+            lines.push(format!("{:<12}  at most: {}", "", limit::line(share.limits)));
+        }
         if detailed {
             lines.push(format!("{:<12}  {}", "", share.path.display()));
             lines.extend(share.peers.iter().map(peer_line));
@@ -83,7 +86,7 @@ fn lines(status: &DaemonStatus, detailed: bool) -> Vec<String> {
         }
     }
     if status.limits != RateLimits::default() {
-        lines.push(format!("at most: {}", limit::line(status.limits)));
+        lines.push(format!("all together at most: {}", limit::line(status.limits)));
     }
     lines
 }
@@ -161,6 +164,8 @@ mod tests {
     #[test]
     fn status_counts_and_names_relays() {
         let mut share = status();
+        share.limits =
+            RateLimits { down: std::num::NonZeroU64::new(1 << 10), ..RateLimits::default() };
         share.peers[0].path = Path::Relayed;
         share.trackers = vec![TrackerStatus {
             tracker: "host:1".to_owned(),
@@ -173,11 +178,19 @@ mod tests {
             shares: vec![share],
             listen_port: 1,
             peer_id: PeerId([1; 32]),
-            limits: RateLimits { up: std::num::NonZeroU64::new(2 << 20), down: None },
+            limits: RateLimits {
+                up: std::num::NonZeroU64::new(2 << 20),
+                background: true,
+                down: None,
+            },
         };
         let text = lines(&status, true).join("\n");
         assert!(text.contains("  via 192.0.2.1:7  relayed"), "{text}");
+        assert!(text.contains("  at most: up unlimited, down 1.0 KiB/s"), "{text}");
         assert!(text.contains("1 seed, 2 leeches"), "{text}");
-        assert!(text.ends_with("at most: up 2.0 MiB/s, down unlimited"), "{text}");
+        assert!(
+            text.ends_with("all together at most: up 2.0 MiB/s, down unlimited, in the background"),
+            "{text}"
+        );
     }
 }

@@ -31,6 +31,7 @@
     reason = "helpers of tests may panic"
 )]
 
+mod background;
 mod bench;
 mod host;
 mod measure;

@@ -1,13 +1,16 @@
 //! Network namespaces, and commands in them.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Time between two looks whether killed processes are gone.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
@@ -100,6 +103,12 @@ impl Namespace {
         let pids = run(Command::new("ip").args(["netns", "pids", &self.name])).unwrap_or_default();
         pids.lines().filter_map(|pid| Pid::from_raw(pid.trim().parse().ok()?)).collect()
     }
+}
+
+/// Moves this thread into the namespace of this name, and no other thread.
+pub(crate) fn enter(name: &str) {
+    let file = File::open(format!("/run/netns/{name}")).unwrap();
+    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
 }
 
 impl Drop for Namespace {

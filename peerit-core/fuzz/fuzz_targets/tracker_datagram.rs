@@ -88,11 +88,9 @@ fn ask(messages: &[Bytes]) {
                     assert!(datagram.len() <= DATAGRAM_MAX);
                     transaction.copy_from_slice(&datagram[1..9]);
                 }
-                ClientAction::Exchange { exchange, .. } => {
-                    client.handle_event(
-                        now,
-                        ClientEvent::StreamReply { exchange, response: message.clone() },
-                    );
+                ClientAction::SendStream { to, .. } => {
+                    let message = message.clone();
+                    client.handle_event(now, ClientEvent::StreamMessage { from: to, message });
                 }
                 _ => {}
             }

@@ -104,7 +104,7 @@ pub struct DaemonStatus {
     pub listen_port: u16,
     /// Who the daemon is to peers.
     pub peer_id: PeerId,
-    /// How fast content is sent and received at most.
+    /// How fast content is sent and received at most, all shares together.
     pub limits: RateLimits,
 }
 
@@ -219,12 +219,19 @@ impl DaemonClient {
         }))
     }
 
-    /// Says how fast content may be sent and received from now on, in later runs too.
+    /// Says how fast content of one share, or of all of them together, may be sent and received from now on, in later
+    /// runs too.
     ///
     /// # Errors
-    /// When it cannot be saved, or the daemon is gone.
-    pub async fn limit(&mut self, limits: RateLimits) -> Result<(), ClientError> {
-        self.ask_done(Ask::Limit(convert::limits_to_proto(limits))).await
+    /// When there is no such share, it cannot be saved, or the daemon is gone.
+    pub async fn limit(
+        &mut self,
+        wanted: Option<ContentId>,
+        limits: RateLimits,
+    ) -> Result<(), ClientError> {
+        let content_id = wanted.map(|id| convert::id_to_bytes(&id.0)).unwrap_or_default();
+        let limits = Some(convert::limits_to_proto(limits));
+        self.ask_done(Ask::Limit(proto::Limit { content_id, limits })).await
     }
 
     /// Stops the traffic of a share until it is resumed.

@@ -42,13 +42,18 @@ pub(super) fn peer_id(bytes: &[u8]) -> Result<PeerId, Invalid> {
 
 pub(super) fn limits_to_proto(limits: RateLimits) -> proto::RateLimits {
     let bytes = |limit: Option<NonZeroU64>| limit.map_or(0, NonZeroU64::get);
-    proto::RateLimits { upload_bytes: bytes(limits.up), download_bytes: bytes(limits.down) }
+    proto::RateLimits {
+        upload_bytes: bytes(limits.up),
+        download_bytes: bytes(limits.down),
+        background: limits.background,
+    }
 }
 
 pub(super) fn limits_from_proto(limits: proto::RateLimits) -> RateLimits {
     RateLimits {
         up: NonZeroU64::new(limits.upload_bytes),
         down: NonZeroU64::new(limits.download_bytes),
+        background: limits.background,
     }
 }
 
@@ -68,6 +73,7 @@ pub(super) fn share_to_proto(status: &ShareStatus) -> proto::ShareStatus {
         peers: status.peers.iter().map(peer_to_proto).collect(),
         trackers: status.trackers.iter().map(tracker_to_proto).collect(),
         path: path_to_bytes(&status.path),
+        limits: Some(limits_to_proto(status.limits)),
     }
 }
 
@@ -87,6 +93,7 @@ pub(super) fn share_from_proto(status: proto::ShareStatus) -> Result<ShareStatus
         peers: status.peers.into_iter().map(peer_from_proto).collect::<Result<_, _>>()?,
         trackers: status.trackers.into_iter().map(tracker_from_proto).collect(),
         path: path_from_bytes(&status.path),
+        limits: status.limits.map(limits_from_proto).unwrap_or_default(),
     })
 }
 
@@ -256,6 +263,7 @@ mod tests {
             peers: vec![peer],
             trackers: vec![tracker],
             path: PathBuf::from("/path"),
+            limits: RateLimits { up: None, down: NonZeroU64::new(7), background: true },
         }
     }
 

@@ -256,7 +256,7 @@ mod tests {
 
     fn addresses() -> Addresses {
         let tracker = Some(([127, 0, 0, 1], 2).into());
-        let limits = RateLimits { up: std::num::NonZeroU64::new(7), down: None };
+        let limits = RateLimits { up: std::num::NonZeroU64::new(7), down: None, background: true };
         Addresses { listen: ([0, 0, 0, 0], 1).into(), tracker, port_mapping: false, limits }
     }
 
@@ -271,6 +271,7 @@ mod tests {
             link: Some(link.clone()),
             sequence,
             overwrite: true,
+            limits: RateLimits::default(),
         };
         (record, Source::Link(link))
     }

@@ -49,8 +49,13 @@ impl Office {
         Ok(Answer::Done(proto::Done {}))
     }
 
-    pub(super) async fn limit(&self, ask: proto::RateLimits) -> Result<Answer, RequestError> {
-        self.shares.limit(convert::limits_from_proto(ask)).await?;
+    pub(super) async fn limit(&self, ask: proto::Limit) -> Result<Answer, RequestError> {
+        let limits = ask.limits.map(convert::limits_from_proto).unwrap_or_default();
+        if ask.content_id.is_empty() {
+            self.shares.limit(limits).await?;
+        } else {
+            self.shares.limit_share(content_id(&ask.content_id)?, limits).await?;
+        }
         Ok(Answer::Done(proto::Done {}))
     }
 

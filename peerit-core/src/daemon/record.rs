@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use peerit_proto::Message;
 use peerit_proto::daemon::v1 as proto;
 
+use super::convert::{limits_from_proto, limits_to_proto};
 use crate::id::ContentId;
 use crate::manifest::Link;
+use crate::node::RateLimits;
 
 /// What the daemon remembers of one share, besides its manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub(super) struct Record {
     pub(super) sequence: u64,
     /// Files that are there, but not part of the content, may be replaced.
     pub(super) overwrite: bool,
+    /// How fast content is sent and received.
+    pub(super) limits: RateLimits,
 }
 
 impl Record {
@@ -41,6 +45,7 @@ impl Record {
             link: self.link.as_ref().map(Link::to_string).unwrap_or_default(),
             sequence: self.sequence,
             overwrite: self.overwrite,
+            limits: (self.limits != RateLimits::default()).then(|| limits_to_proto(self.limits)),
         };
         record.encode_to_vec()
     }
@@ -69,12 +74,15 @@ impl Record {
             link,
             sequence: record.sequence,
             overwrite: record.overwrite,
+            limits: record.limits.map(limits_from_proto).unwrap_or_default(),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use super::*;
 
     fn record() -> Record {
@@ -87,20 +95,23 @@ mod tests {
             link: Some(Link { content_id: ContentId([7; 32]), trackers: vec!["t:2".to_owned()] }),
             sequence: 3,
             overwrite: true,
+            limits: RateLimits { up: NonZeroU64::new(5), down: None, background: true },
         }
     }
 
     #[test]
     fn a_record_survives_its_bytes() {
         assert_eq!(Record::decode(&record().encode()), Ok(record()));
-        let plain = Record { link: None, peers: Vec::new(), ..record() };
+        let limits = RateLimits::default();
+        let plain = Record { link: None, peers: Vec::new(), limits, ..record() };
         assert_eq!(Record::decode(&plain.encode()), Ok(plain));
     }
 
     #[test]
     fn a_record_from_before_there_was_overwriting_allows_none() {
-        let forbidden = Record { overwrite: false, ..record() };
-        let (allowing, older) = (record().encode(), forbidden.encode());
+        let allowed = Record { limits: RateLimits::default(), ..record() };
+        let forbidden = Record { overwrite: false, ..allowed.clone() };
+        let (allowing, older) = (allowed.encode(), forbidden.encode());
         assert_eq!(allowing, [&*older, &[8 << 3, 1]].concat(), "a false one is left out");
         assert_eq!(Record::decode(&older), Ok(forbidden));
     }

@@ -135,7 +135,7 @@ impl Shares {
         Ok(self.on_disk(move |data_dir| data_dir.save_tracker(tracker)).await?)
     }
 
-    /// Saved first: what was answered is not forgotten.
+    /// Bounds all shares together. Saved first: what was answered is not forgotten.
     pub(super) async fn limit(&self, limits: RateLimits) -> Result<(), RequestError> {
         self.on_disk(move |data_dir| data_dir.save_limits(limits)).await?;
         self.node.set_rate_limits(limits);
@@ -178,6 +178,7 @@ impl Shares {
             link: None,
             sequence: self.catalogue.next_sequence(),
             overwrite: false,
+            limits: RateLimits::default(),
         };
         let (saved, source) = (record.clone(), Source::Manifest(manifest.clone()));
         self.on_disk(move |data_dir| data_dir.save(&saved, &source)).await?;
@@ -194,6 +195,7 @@ impl Shares {
         let content_id = wanted.source.content_id();
         let _change = self.changes.begin(content_id).await;
         let mut sequence = self.catalogue.next_sequence();
+        let mut limits = RateLimits::default();
         let mut before = None;
         if let Some(Entry::Running { share, record }) = self.catalogue.find(content_id) {
             if share.folder() != wanted.folder {
@@ -205,7 +207,7 @@ impl Shares {
                 return Ok(content_id);
             }
             wanted.join(&share, &record)?;
-            sequence = record.sequence;
+            (sequence, limits) = (record.sequence, record.limits);
             before = Some(share);
         }
         let Wanted { source, folder, peers, overwrite } = wanted;
@@ -222,6 +224,7 @@ impl Shares {
             link,
             sequence,
             overwrite,
+            limits,
         };
         self.put_anew(before, record, source).await?;
         Ok(content_id)
@@ -251,8 +254,26 @@ impl Shares {
             None => Err(RequestError::Unknown(content_id)),
             Some(Entry::Failed { reason, .. }) => Err(RequestError::NotRunning(reason)),
             Some(Entry::Running { share, record }) => {
-                self.set_paused(&share, record, true).await?;
+                self.keep(&share, Record { paused: true, ..record }).await?;
                 share.pause().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Bounds one share.
+    pub(super) async fn limit_share(
+        &self,
+        content_id: ContentId,
+        limits: RateLimits,
+    ) -> Result<(), RequestError> {
+        let _change = self.changes.begin(content_id).await;
+        match self.catalogue.find(content_id) {
+            None => Err(RequestError::Unknown(content_id)),
+            Some(Entry::Failed { reason, .. }) => Err(RequestError::NotRunning(reason)),
+            Some(Entry::Running { share, record }) => {
+                self.keep(&share, Record { limits, ..record }).await?;
+                share.set_rate_limits(limits);
                 Ok(())
             }
         }
@@ -309,21 +330,21 @@ impl Shares {
         record: &Record,
         source: Source,
     ) -> Result<Share, RequestError> {
-        let (paused, overwrite) = (record.paused, record.overwrite);
+        let Record { paused, overwrite, limits: rate_limits, .. } = *record;
         let folder = record.folder.clone();
         let share = match source {
             Source::Manifest(manifest) if record.origin => {
                 let path = folder.join(manifest.name());
-                self.node.seed(manifest, path, SeedOptions { paused }).await?
+                self.node.seed(manifest, path, SeedOptions { paused, rate_limits }).await?
             }
             Source::Manifest(manifest) => {
                 let peers = record.peers.clone();
-                let options = DownloadOptions { peers, overwrite, paused };
+                let options = DownloadOptions { peers, overwrite, paused, rate_limits };
                 self.node.download(manifest, folder, options).await?
             }
             Source::Link(link) => {
                 let peers = record.peers.clone();
-                let options = DownloadOptions { peers, overwrite, paused };
+                let options = DownloadOptions { peers, overwrite, paused, rate_limits };
                 let share = self.node.download_link(link, folder, options).await?;
                 self.runtime.spawn(Box::pin(keep_manifest(Arc::downgrade(self), share.clone())));
                 share
@@ -336,7 +357,7 @@ impl Shares {
     async fn go_on(&self, share: &Share, record: Record) -> Result<(), RequestError> {
         let paused = record.paused;
         if paused {
-            self.set_paused(share, record, false).await?;
+            self.keep(share, Record { paused: false, ..record }).await?;
         }
         // One that is still checked does not look paused yet, but will be.
         if paused || matches!(share.status().state, ShareState::Paused | ShareState::Failed) {
@@ -345,13 +366,8 @@ impl Shares {
         Ok(())
     }
 
-    async fn set_paused(
-        &self,
-        share: &Share,
-        record: Record,
-        paused: bool,
-    ) -> Result<(), RequestError> {
-        let record = Record { paused, ..record };
+    /// Saves what is to be remembered of a share.
+    async fn keep(&self, share: &Share, record: Record) -> Result<(), RequestError> {
         let saved = record.clone();
         self.on_disk(move |data_dir| data_dir.save_record(&saved)).await?;
         self.catalogue.put(Entry::Running { share: share.clone(), record });

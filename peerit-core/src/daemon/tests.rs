@@ -100,6 +100,12 @@ impl Running {
         DaemonClient::connect(&self.data_dir, &self.runtime).await.unwrap()
     }
 
+    /// Of all shares together, and of the only one.
+    async fn limits(&self) -> (RateLimits, RateLimits) {
+        let status = self.client().await.status(None).await.unwrap();
+        (status.limits, status.shares[0].limits)
+    }
+
     async fn share(&self, path: &Path) -> Manifest {
         let request = ShareRequest::default();
         self.client().await.share(path, &request, |_, _| {}).await.unwrap()
@@ -251,14 +257,28 @@ fn limits_outlive_the_daemon() {
     block_on(async {
         let world = World::new();
         let daemon = world.run().await;
-        daemon.share(&world.file("a.txt")).await;
-        assert_eq!(daemon.client().await.status(None).await.unwrap().limits, RateLimits::default());
-        let limits = RateLimits { up: NonZeroU64::new(1 << 20), down: NonZeroU64::new(7) };
-        daemon.client().await.limit(limits).await.unwrap();
+        let id = daemon.share(&world.file("a.txt")).await.content_id();
+        let none = RateLimits::default();
+        let of_all = RateLimits {
+            up: NonZeroU64::new(1 << 20),
+            down: NonZeroU64::new(7),
+            background: false,
+        };
+        let of_one = RateLimits { up: NonZeroU64::new(1 << 10), down: None, background: true };
+        assert_eq!(daemon.limits().await, (none, none));
+        daemon.client().await.limit(None, of_all).await.unwrap();
+        daemon.client().await.limit(Some(id), of_one).await.unwrap();
+        assert_eq!(daemon.limits().await, (of_all, of_one));
+        daemon.client().await.pause(id).await.unwrap();
         daemon.stop().await;
         let daemon = world.run().await;
-        assert_eq!(daemon.client().await.status(None).await.unwrap().limits, limits);
-        daemon.client().await.limit(RateLimits::default()).await.unwrap();
+        assert_eq!(daemon.limits().await, (of_all, of_one));
+        daemon.client().await.limit(None, none).await.unwrap();
+        daemon.client().await.limit(Some(id), none).await.unwrap();
+        assert_eq!(daemon.limits().await, (none, none));
+        let unknown = Some(ContentId([9; 32]));
+        let refused = daemon.client().await.limit(unknown, none).await.unwrap_err();
+        assert!(matches!(refused, ClientError::Refused { .. }), "{refused}");
         daemon.stop().await;
         assert!(world.tracker().is_some(), "what else was saved is there still");
     });

@@ -122,7 +122,7 @@ pub enum Event {
         /// What.
         datagram: Bytes,
     },
-    /// The last connection to a peer is gone.
+    /// The last connection to a peer is gone; the look for a better one fails with it.
     Disconnected {
         /// The swarm.
         topic: Topic,

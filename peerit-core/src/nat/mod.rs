@@ -116,12 +116,7 @@ impl NatTraversal {
             Event::Want { topic, peer, addresses } => {
                 self.want(now, Target { topic, peer }, &addresses);
             }
-            Event::Unwant { topic, peer } => {
-                let target = Target { topic, peer };
-                if let Some(mut attempt) = self.attempts.remove(&target) {
-                    attempt.abandon(Obstacle::Unwanted, &mut self.outbox);
-                }
-            }
+            Event::Unwant { topic, peer } => self.give_up(Target { topic, peer }),
             Event::Signal { topic, sender, sealed } => {
                 let from = Target { topic, peer: sender };
                 if let Err(error) = self.signal(now, from, &sealed) {
@@ -154,7 +149,7 @@ impl NatTraversal {
                     });
                 }
             }
-            Event::Disconnected { topic, peer } => self.relayed.remove(Target { topic, peer }),
+            Event::Disconnected { topic, peer } => self.disconnected(Target { topic, peer }),
         }
     }
 
@@ -210,6 +205,21 @@ impl NatTraversal {
             }
             stays
         });
+    }
+
+    fn give_up(&mut self, target: Target) {
+        if let Some(mut attempt) = self.attempts.remove(&target) {
+            attempt.abandon(Obstacle::Unwanted, &mut self.outbox);
+        }
+    }
+
+    /// Without the connection through a relay there is nothing to look for something better than; who wants the peer still
+    /// begins anew, in all ways.
+    fn disconnected(&mut self, target: Target) {
+        self.relayed.remove(target);
+        if self.attempts.get(&target).is_some_and(|attempt| attempt.is_upgrade) {
+            self.give_up(target);
+        }
     }
 
     fn locals_changed(&mut self, now: Timestamp) {

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use futures_util::{FutureExt, select};
 
 use super::clock::Clock;
+use super::lines::Lines;
 use crate::id::{PeerId, Topic};
 use crate::nat;
-use crate::runtime::{Runtime, UdpSocket, timeout};
+use crate::runtime::{Runtime, UdpSocket};
 use crate::time::Timestamp;
 use crate::tracker::{
     ClientAction, ClientEvent, DATAGRAM_MAX, STREAM_RESPONSE_MAX, TrackerClient, TrackerKey,
@@ -23,9 +24,6 @@ use crate::transport::messages::{MessageError, read_message, write_message};
 /// Lists of peers that wait for a swarm to take them; further ones are dropped, as there will be
 /// more.
 const LISTS_MAX: usize = 16;
-
-/// How long an exchange over TCP may take.
-const EXCHANGE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long trackers have at shutdown to hear that we leave: two datagrams.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -88,6 +86,7 @@ impl Announcer {
             words: None,
             outcomes,
             results,
+            lines: Lines::new(spawner.clone()),
             ending: None,
             waiting: Vec::new(),
         };
@@ -219,9 +218,10 @@ struct Driver {
     client: TrackerClient,
     swarms: BTreeMap<Topic, Sender<Vec<Found>>>,
     words: Option<Sender<nat::Event>>,
-    /// What lookups and exchanges came to; at most one for each that the client asked for.
+    /// What lookups came to; at most one for each that the client asked for.
     outcomes: Sender<ClientEvent>,
     results: Receiver<ClientEvent>,
+    lines: Lines,
     /// At shutdown: until when trackers may be told.
     ending: Option<Timestamp>,
     /// Who waits for the end.
@@ -247,6 +247,7 @@ impl Driver {
             select! {
                 command = command.fuse() => self.obey(command.ok()),
                 result = self.results.recv().fuse() => result.into_iter().for_each(|event| self.tell(event)),
+                event = self.lines.next().fuse() => self.tell(event),
                 received = self.socket.recv_from(&mut buffer).fuse() => match received {
                     Ok((length, from)) => {
                         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
@@ -328,9 +329,8 @@ impl Driver {
                     }
                 }
                 ClientAction::Resolve { tracker } => self.resolve(tracker),
-                ClientAction::Exchange { exchange, address, request } => {
-                    self.exchange(exchange, address, request);
-                }
+                ClientAction::SendStream { to, message } => self.lines.send(to, message),
+                ClientAction::CloseStream { to } => self.lines.close(to),
                 ClientAction::Peers { topic, addresses } => {
                     if let Some(swarm) = self.swarms.get(&topic) {
                         // An error means that the swarm has more than it takes, or is gone.
@@ -364,19 +364,6 @@ impl Driver {
                     ClientEvent::Resolved { tracker, addresses }
                 }
                 Err(error) => ClientEvent::ResolveFailed { tracker, reason: error.to_string() },
-            };
-            // An error means that it has ended.
-            let _ended = outcomes.try_send(event);
-        }));
-    }
-
-    fn exchange(&self, exchange: u64, address: SocketAddr, request: Bytes) {
-        let (runtime, outcomes) = (self.runtime.clone(), self.outcomes.clone());
-        self.runtime.spawn(Box::pin(async move {
-            let asked = ask(&*runtime, address, &request);
-            let event = match timeout(&*runtime, EXCHANGE_DEADLINE, asked).await {
-                Ok(Ok(Some(response))) => ClientEvent::StreamReply { exchange, response },
-                Ok(Ok(None) | Err(_)) | Err(_) => ClientEvent::StreamFailed { exchange },
             };
             // An error means that it has ended.
             let _ended = outcomes.try_send(event);

@@ -167,7 +167,7 @@ impl NodeBuilder {
             peer_id,
             agent: self.agent,
             clock,
-            limits: Limits::new(clock, self.rate_limits),
+            limits: Arc::new(Limits::new(clock, self.rate_limits)),
             tracker: Mutex::new(tracker),
             checkers: Workers::new(Arc::clone(&runtime), cores),
             chores: Workers::new(Arc::clone(&runtime), CHORES),

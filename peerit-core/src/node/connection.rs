@@ -10,8 +10,10 @@ use std::time::Duration;
 use async_channel::{Receiver, Sender};
 use futures_util::{FutureExt, select_biased};
 
+use super::background::Background;
+use super::clock::Clock;
 use super::input::Input;
-use super::rate_limit::Limits;
+use super::rate_limit::Bounds;
 use super::workers::Workers;
 use crate::block_buffer::BlockBuffer;
 use crate::id::PeerKey;
@@ -47,7 +49,8 @@ pub(crate) struct Source {
     pub(crate) manifest: Manifest,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) readers: Workers,
-    pub(crate) limits: Limits,
+    pub(crate) clock: Clock,
+    pub(crate) bounds: Bounds,
     pub(crate) inputs: Sender<Input>,
 }
 
@@ -127,7 +130,7 @@ async fn read(peer: PeerKey, mut reader: FrameReader, source: &Source) -> Result
             return Ok(());
         }
         // What is not read keeps its place in the socket's buffer, and the peer has to wait.
-        source.limits.down(&*source.runtime, received).await;
+        source.bounds.down(&*source.runtime, received).await;
     }
 }
 
@@ -142,6 +145,7 @@ async fn write(
     let mut blocks = VecDeque::new();
     // Of the first of them.
     let mut turn = None;
+    let mut background = None;
     while let Ok(next) = outgoing.recv().await {
         let mut next = Some(next);
         while next.is_some() || !blocks.is_empty() {
@@ -158,7 +162,7 @@ async fn write(
                 None => {
                     let Some(&(Block { length, .. }, _)) = blocks.front() else { break };
                     let waiting = turn.get_or_insert_with(|| {
-                        Box::pin(source.limits.up(&*source.runtime, length))
+                        Box::pin(source.bounds.up(&*source.runtime, length))
                     });
                     next = until_turn(waiting.as_mut(), &mut writer, &outgoing).await?;
                     if next.is_some() {
@@ -173,7 +177,15 @@ async fn write(
                             return Ok(());
                         }
                     };
-                    writer.send_with_payload(&Frame::Data(block), &payload).await?;
+                    let data = Frame::Data(block);
+                    if source.bounds.is_background() {
+                        let pace =
+                            background.get_or_insert_with(|| Background::new(source.clock.now()));
+                        send_in_background(&mut writer, &data, &payload, pace, source).await?;
+                    } else {
+                        background = None;
+                        writer.send_with_payload(&data, &payload).await?;
+                    }
                     let sent = Event::BlockSent { peer, block };
                     let _ = source.inputs.send(Input::Swarm(sent)).await;
                 }
@@ -183,6 +195,31 @@ async fn write(
         writer.flush().await?;
     }
     writer.close().await
+}
+
+/// Sends a block little by little, as the path has room for it beside other traffic.
+async fn send_in_background(
+    writer: &mut FrameWriter,
+    data: &Frame,
+    payload: &[u8],
+    pace: &mut Background,
+    source: &Source,
+) -> Result<(), FrameError> {
+    writer.begin(data);
+    let mut left = payload;
+    while !left.is_empty() {
+        let (part, rest) = left.split_at(pace.part_length().min(left.len()));
+        let now = source.clock.now();
+        // A block has 256 KiB at most.
+        let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+        let at = pace.reserve(now, length, writer.round_trip());
+        if at > now {
+            source.clock.sleep_until(&*source.runtime, Some(at)).await;
+        }
+        writer.send_part(part).await?;
+        left = rest;
+    }
+    Ok(())
 }
 
 /// Waits until a block may be sent, or for what else there is to send: that does not wait for blocks.
@@ -243,12 +280,12 @@ mod tests {
 
     use futures_io::{AsyncRead, AsyncWrite};
 
-    use super::super::clock::Clock;
-    use super::super::rate_limit::RateLimits;
+    use super::super::rate_limit::{Limits, RateLimits};
     use super::*;
     use crate::hash::HashAlgorithm;
     use crate::id::PeerId;
     use crate::manifest::{Draft, DraftFile, EnvelopeFields};
+    use crate::runtime::ByteStream;
     use crate::runtime::testing::on_each_runtime;
     use crate::store::MemoryStore;
     use crate::swarm::Path;
@@ -256,6 +293,8 @@ mod tests {
 
     /// A peer that neither says nor takes anything.
     struct Stuck;
+
+    impl ByteStream for Stuck {}
 
     impl AsyncRead for Stuck {
         fn poll_read(
@@ -298,7 +337,8 @@ mod tests {
                 manifest: manifest(),
                 store: Arc::new(MemoryStore::with_content(Vec::new())),
                 readers: Workers::new(Arc::clone(&runtime), 1),
-                limits: Limits::new(Clock::start(), RateLimits::default()),
+                clock: Clock::start(),
+                bounds: unlimited(),
                 inputs,
                 runtime: Arc::clone(&runtime),
             };
@@ -310,6 +350,11 @@ mod tests {
             let ended = events.try_recv();
             assert!(matches!(ended, Ok(Input::Swarm(Event::Disconnected { peer: PeerKey(7) }))));
         });
+    }
+
+    fn unlimited() -> Bounds {
+        let limits = || Arc::new(Limits::new(Clock::start(), RateLimits::default()));
+        Bounds { share: limits(), node: limits() }
     }
 
     fn manifest() -> Manifest {

@@ -35,7 +35,7 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     pub(crate) announcer: Announcer,
     /// How fast content is sent and received.
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
     /// Finds ways through NATs; none with a transport of the application's own, of which nothing is known.
     pub(crate) paths: Option<Paths>,
     /// Has the router map ports; none unless it is wanted.

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::error::NodeError;
 use super::interfaces::reachable_addresses;
 use super::options::{DownloadOptions, SeedOptions, ShareOptions};
-use super::rate_limit::RateLimits;
+use super::rate_limit::{Limits, RateLimits};
 use super::share::Share;
 use super::share_task::{Origin, ShareTask};
 use crate::id::{ContentId, PeerId};
@@ -54,7 +54,7 @@ impl Node {
         let created = self.create_manifest(path.clone(), &options).await?;
         let open = OpenOptions { stamp: Some(created.stamp), ..self.open_origin(&path)? };
         let folder = open.folder.clone();
-        match self.add(Origin::Manifest(created.manifest), open, Vec::new(), false)? {
+        match self.add(Origin::Manifest(created.manifest), open, DownloadOptions::default())? {
             Added::New(share) => {
                 let unfinished = RemovedOnDrop { node: self, share: Some(share) };
                 unfinished.completed().await
@@ -76,7 +76,9 @@ impl Node {
         options: SeedOptions,
     ) -> Result<Share, NodeError> {
         let open = self.open_origin(&absolute(path.into())?)?;
-        self.add(Origin::Manifest(manifest), open, Vec::new(), options.paused).map(Added::into)
+        let SeedOptions { paused, rate_limits } = options;
+        let options = DownloadOptions { paused, rate_limits, ..DownloadOptions::default() };
+        self.add(Origin::Manifest(manifest), open, options).map(Added::into)
     }
 
     /// Fetches content into `folder`, and seeds it. What is there already is checked and used. Returns at once, see
@@ -237,7 +239,7 @@ impl Node {
             handles: Arc::clone(&self.context.handles),
             ..OpenOptions::default()
         };
-        self.add(origin, open, options.peers, options.paused).map(Added::into)
+        self.add(origin, open, options).map(Added::into)
     }
 
     /// Content that its user gives: it keeps its name and is never written to.
@@ -256,8 +258,7 @@ impl Node {
         &self,
         origin: Origin,
         mut open: OpenOptions,
-        peers: Vec<SocketAddr>,
-        paused: bool,
+        options: DownloadOptions,
     ) -> Result<Added, NodeError> {
         let (content_id, manifest) = match &origin {
             Origin::Manifest(manifest) => (manifest.content_id(), Some(manifest)),
@@ -273,7 +274,9 @@ impl Node {
             return Ok(Added::Before(share.clone()));
         }
         let runtime = Arc::clone(&self.context.runtime);
-        let (share, inputs) = Share::new(content_id, manifest, open.folder.clone(), runtime);
+        let limits = Limits::new(self.context.clock, options.rate_limits);
+        let folder = open.folder.clone();
+        let (share, inputs) = Share::new(content_id, manifest, folder, runtime, limits);
         shares.all.push(share.clone());
         let context = Arc::clone(&self.context);
         let task = ShareTask {
@@ -281,9 +284,9 @@ impl Node {
             share: share.clone(),
             inputs,
             origin,
-            peers,
+            peers: options.peers,
             open,
-            paused,
+            paused: options.paused,
             next_peer: 0,
         };
         self.context.runtime.spawn(Box::pin(task.run()));

@@ -7,6 +7,7 @@
 
 mod accept;
 mod announcer;
+mod background;
 mod builder;
 mod clock;
 mod connection;
@@ -16,6 +17,7 @@ mod error;
 mod handle;
 mod input;
 mod interfaces;
+mod lines;
 mod manifest_fetch;
 mod options;
 mod paths;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::rate_limit::RateLimits;
 use crate::hash::HashAlgorithm;
 
 /// Told bytes done and bytes in all, from any thread.
@@ -32,6 +33,9 @@ pub struct DownloadOptions {
     pub overwrite: bool,
     /// Begin paused: check what is on disk, then wait for [`Share::resume`](super::Share::resume). Default: no.
     pub paused: bool,
+    /// How fast content is sent and received, as well as by the limits of the node;
+    /// [`Share::set_rate_limits`](super::Share::set_rate_limits) for later. Default: as fast as it goes.
+    pub rate_limits: RateLimits,
 }
 
 /// How [`Node::seed`](super::Node::seed) gives existing content to others.
@@ -39,4 +43,6 @@ pub struct DownloadOptions {
 pub struct SeedOptions {
     /// Begin paused. Default: no.
     pub paused: bool,
+    /// How fast content is sent, as well as by the limits of the node. Default: as fast as it goes.
+    pub rate_limits: RateLimits,
 }

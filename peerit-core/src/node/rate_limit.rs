@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 /// the traffic; short enough that nobody sees a burst.
 const LATENESS: Duration = Duration::from_millis(50);
 
-/// Most bytes of content a second, of all shares of a node together. What goes around the content (headers,
+/// Most bytes of content a second, of one share, or of all shares of a node together. What goes around the content (headers,
 /// encryption, what peers tell each other) comes on top, some 2 to 7 %. Default: as fast as it goes.
 ///
 /// Content moves in blocks of up to 256 KiB, so below about 64 KiB a second a block takes long enough to be
@@ -27,11 +27,15 @@ pub struct RateLimits {
     pub up: Option<NonZeroU64>,
     /// What is received.
     pub down: Option<NonZeroU64>,
+    /// Whether sending gives way to other traffic of this machine and its network, as far as that fills a queue on the
+    /// way: it takes what others leave (LEDBAT, RFC 6817). Where the system does not tell the round trip time (TCP elsewhere
+    /// than on Linux) it makes no difference. Default: no, as who shares wants to give.
+    pub background: bool,
 }
 
 /// Says when bytes may pass: the virtual scheduling form of the generic cell rate algorithm (ITU-T I.371).
 #[derive(Debug, Default)]
-struct Pacer {
+pub(super) struct Pacer {
     rate: Option<NonZeroU64>,
     /// When all that was let pass is through at that rate.
     free: Timestamp,
@@ -42,8 +46,14 @@ impl Pacer {
         *self = Self { rate, free: now };
     }
 
+    /// Goes on at another rate, after what was let pass already.
+    pub(super) fn change(&mut self, now: Timestamp, rate: u64) {
+        self.rate = NonZeroU64::new(rate);
+        self.free = self.free.max(now);
+    }
+
     /// When `bytes` may pass; they are counted as if they did.
-    fn reserve(&mut self, now: Timestamp, bytes: u32) -> Timestamp {
+    pub(super) fn reserve(&mut self, now: Timestamp, bytes: u32) -> Timestamp {
         let Some(rate) = self.rate else { return now };
         let latest = now.since_origin().saturating_sub(LATENESS);
         let start = self.free.max(Timestamp::from_origin(latest));
@@ -76,8 +86,8 @@ impl RateLimit {
     }
 
     /// Resolves when `bytes` may pass. If it is dropped before, they count all the same.
-    pub(crate) async fn pass(&self, clock: Clock, runtime: &dyn Runtime, bytes: u32) {
-        while self.is_on.load(Ordering::Acquire) {
+    async fn pass(&self, clock: Clock, runtime: &dyn Runtime, bytes: u32) {
+        while bytes > 0 && self.is_on.load(Ordering::Acquire) {
             let changed = self.changed.listen();
             let now = clock.now();
             let at = self.pacer().reserve(now, bytes);
@@ -97,38 +107,60 @@ impl RateLimit {
     }
 }
 
-/// Both directions, as the connections of a node see them.
-#[derive(Clone)]
+/// Both directions of a share or a node.
 pub(crate) struct Limits {
     clock: Clock,
-    both: Arc<(RateLimit, RateLimit)>,
+    up: RateLimit,
+    down: RateLimit,
+    background: AtomicBool,
 }
 
 impl Limits {
     pub(crate) fn new(clock: Clock, limits: RateLimits) -> Self {
-        let new = Self { clock, both: Arc::default() };
+        let (up, down, background) = Default::default();
+        let new = Self { clock, up, down, background };
         new.set(limits);
         new
     }
 
     pub(crate) fn set(&self, limits: RateLimits) {
         let now = self.clock.now();
-        self.both.0.set(now, limits.up);
-        self.both.1.set(now, limits.down);
+        self.up.set(now, limits.up);
+        self.down.set(now, limits.down);
+        self.background.store(limits.background, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> RateLimits {
-        RateLimits { up: self.both.0.get(), down: self.both.1.get() }
+        let background = self.background.load(Ordering::Relaxed);
+        RateLimits { up: self.up.get(), down: self.down.get(), background }
     }
+}
 
+/// What the connections of a share have to keep to.
+#[derive(Clone)]
+pub(crate) struct Bounds {
+    pub(crate) share: Arc<Limits>,
+    pub(crate) node: Arc<Limits>,
+}
+
+impl Bounds {
     /// Resolves when so many bytes of content may be sent.
     pub(crate) async fn up(&self, runtime: &dyn Runtime, bytes: u32) {
-        self.both.0.pass(self.clock, runtime, bytes).await;
+        // That of the node last: whoever waits for his own share takes no turn of the others'.
+        for limits in [&self.share, &self.node] {
+            limits.up.pass(limits.clock, runtime, bytes).await;
+        }
+    }
+
+    pub(crate) fn is_background(&self) -> bool {
+        [&self.share, &self.node].iter().any(|limits| limits.background.load(Ordering::Relaxed))
     }
 
     /// Resolves when, after so many bytes of content, more may be received.
     pub(crate) async fn down(&self, runtime: &dyn Runtime, bytes: u32) {
-        self.both.1.pass(self.clock, runtime, bytes).await;
+        for limits in [&self.share, &self.node] {
+            limits.down.pass(limits.clock, runtime, bytes).await;
+        }
     }
 }
 
@@ -179,15 +211,22 @@ mod tests {
     #[test]
     fn who_waits_hears_of_a_new_limit() {
         let runtime = crate::runtime::default().unwrap();
-        let slow = RateLimits { up: NonZeroU64::new(1), down: None };
-        let limits = Limits::new(Clock::start(), slow);
-        futures_lite::future::block_on(async {
-            limits.up(&*runtime, 1 << 20).await;
-            let mut waiting = Box::pin(limits.up(&*runtime, 1).fuse());
-            assert!(futures_lite::future::poll_once(&mut waiting).await.is_none());
-            limits.set(RateLimits::default());
-            waiting.await;
-        });
-        assert_eq!(limits.get(), RateLimits::default());
+        let slow = RateLimits { up: NonZeroU64::new(1), ..RateLimits::default() };
+        let limits = |limits| Arc::new(Limits::new(Clock::start(), limits));
+        for slow_one in 0..2 {
+            let both = [0, 1]
+                .map(|one| limits(if one == slow_one { slow } else { RateLimits::default() }));
+            let [share, node] = both.clone();
+            let bounds = Bounds { share, node };
+            futures_lite::future::block_on(async {
+                bounds.up(&*runtime, 1 << 20).await;
+                bounds.down(&*runtime, 1 << 20).await;
+                let mut waiting = Box::pin(bounds.up(&*runtime, 1).fuse());
+                assert!(futures_lite::future::poll_once(&mut waiting).await.is_none());
+                both[slow_one].set(RateLimits::default());
+                waiting.await;
+            });
+            assert_eq!(both[slow_one].get(), RateLimits::default());
+        }
     }
 }

@@ -11,6 +11,7 @@ use futures_util::{Stream, stream};
 
 use super::error::ShareError;
 use super::input::{Command, Input};
+use super::rate_limit::{Limits, RateLimits};
 use super::status::{ShareState, ShareStatus};
 use crate::id::ContentId;
 use crate::manifest::{Link, Manifest};
@@ -34,6 +35,7 @@ struct Inner {
     state: Mutex<State>,
     changed: Event,
     inputs: Sender<Input>,
+    limits: Arc<Limits>,
 }
 
 struct State {
@@ -47,9 +49,11 @@ impl Share {
         manifest: Option<&Manifest>,
         folder: PathBuf,
         runtime: Arc<dyn Runtime>,
+        limits: Limits,
     ) -> (Self, Receiver<Input>) {
         let (inputs, receiver) = async_channel::bounded(INPUTS_MAX);
-        let status = ShareStatus::new(content_id, folder.clone(), ShareState::Checking);
+        let mut status = ShareStatus::new(content_id, folder.clone(), ShareState::Checking);
+        status.limits = limits.get();
         let share = Self(Arc::new(Inner {
             content_id,
             folder,
@@ -58,6 +62,7 @@ impl Share {
             state: Mutex::new(State { status, ended: false }),
             changed: Event::new(),
             inputs,
+            limits: Arc::new(limits),
         }));
         if let Some(manifest) = manifest {
             share.know(manifest);
@@ -137,6 +142,12 @@ impl Share {
         }
     }
 
+    /// How fast content of this share is sent and received, from now on, as well as by the limits of the node.
+    pub fn set_rate_limits(&self, limits: RateLimits) {
+        self.0.limits.set(limits);
+        self.update(|status| status.limits = limits);
+    }
+
     /// Stops all traffic; what is verified is made durable. Resolves when it is done. Dropping the
     /// call early may leave the share as it was.
     pub async fn pause(&self) {
@@ -168,6 +179,10 @@ impl Share {
             // Fails when the share ends before it answers: then there is nothing to wait for.
             let _ = wait.recv().await;
         }
+    }
+
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
+        &self.0.limits
     }
 
     /// Where the share's task takes its inputs from.

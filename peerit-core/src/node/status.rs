@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::rate_limit::RateLimits;
 use crate::id::{ContentId, PeerId};
 use crate::swarm::{Path, PeerReport};
 use crate::tracker::TrackerStatus;
@@ -56,6 +57,8 @@ pub struct ShareStatus {
     pub trackers: Vec<TrackerStatus>,
     /// Where the file or folder is, or will be.
     pub path: PathBuf,
+    /// How fast content is sent and received at most, as well as by the limits of the node.
+    pub limits: RateLimits,
 }
 
 impl ShareStatus {
@@ -75,6 +78,7 @@ impl ShareStatus {
             peers: Vec::new(),
             trackers: Vec::new(),
             path,
+            limits: RateLimits::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::connection::{Connection, Outgoing, Source};
 use super::context::{Context, DIAL_TIMEOUT};
 use super::error::ShareError;
 use super::input::{Command, Input};
+use super::rate_limit::Bounds;
 use super::share::Share;
 use super::share_task::{ShareTask, Stopped};
 use super::status::{PeerStatus, ShareState};
@@ -38,6 +39,9 @@ const TRACKER_STATUS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Most addresses whose peers are remembered: as many as a swarm remembers itself.
 const NAMED_MAX: usize = 1_000;
+
+/// Most of them that are dialled at once when a peer is lost: as many as a tracker keeps of a peer.
+const ADDRESSES_OF_PEER_MAX: usize = 4;
 
 /// One share taking part in its swarm.
 pub(crate) struct SwarmDriver<'a> {
@@ -86,7 +90,11 @@ impl<'a> SwarmDriver<'a> {
             manifest,
             store,
             readers: context.readers.clone(),
-            limits: context.limits.clone(),
+            clock: context.clock,
+            bounds: Bounds {
+                share: Arc::clone(task.share.limits()),
+                node: Arc::clone(&context.limits),
+            },
             inputs: task.share.inputs().clone(),
         };
         let (job, jobs) = async_channel::bounded(1);
@@ -261,7 +269,10 @@ impl<'a> SwarmDriver<'a> {
         let lost = id.filter(|id| !*self.paused && !self.is_connected(*id));
         if let (Some(paths), Some(peer)) = (&self.context.paths, lost) {
             self.context.announcer.path_lost();
-            let (topic, addresses) = (self.share.content_id().topic(), Vec::new());
+            let topic = self.share.content_id().topic();
+            let at_it = self.named.iter().filter(|(_, named)| **named == peer);
+            let addresses =
+                at_it.map(|(address, _)| *address).take(ADDRESSES_OF_PEER_MAX).collect();
             paths.event(nat::Event::Want { topic, peer, addresses });
         }
     }

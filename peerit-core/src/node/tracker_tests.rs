@@ -1,5 +1,6 @@
 //! The tracker and its clients on real sockets of this machine.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,9 @@ use peerit_proto::tracker::v1 as proto;
 
 use super::{Announcer, TrackerService, TrackerServiceConfig, TrackerServiceError};
 use crate::id::{PeerId, Topic};
+use crate::nat;
 use crate::runtime::testing::on_each_runtime;
-use crate::runtime::{BoxStream, Runtime, UdpSocket};
+use crate::runtime::{BoxFuture, BoxStream, Runtime, UdpSocket};
 use crate::tracker::{STREAM_RESPONSE_MAX, stun};
 use crate::transport::messages::{read_message, write_message};
 
@@ -84,6 +86,47 @@ fn announcers_meet_at_a_service_and_leave_it() {
         assert!(a.status(TOPIC).await.is_empty(), "it has ended");
         service.shutdown().await;
         assert_eq!(scraped(&mut stream).await, None);
+    });
+}
+
+/// A socket in a network that blocks UDP.
+struct Deaf;
+
+impl UdpSocket for Deaf {
+    fn send_to<'a>(&'a self, _: &'a [u8], _: SocketAddr) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn recv_from<'a>(&'a self, _: &'a mut [u8]) -> BoxFuture<'a, io::Result<(usize, SocketAddr)>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn local_address(&self) -> io::Result<SocketAddr> {
+        Ok("0.0.0.0:1".parse().unwrap())
+    }
+}
+
+#[test]
+fn signals_come_over_tcp_where_no_datagram_passes() {
+    on_each_runtime(|runtime| async move {
+        let service = service(&runtime);
+        let trackers = vec![service.local_address().to_string()];
+        let deaf = |number: u8| {
+            Announcer::start(runtime.clone(), Arc::new(Deaf), PeerId([number; 32]), number.into())
+        };
+        let (a, b) = (deaf(1), deaf(2));
+        let heard = a.follow();
+        let _peers = a.join(TOPIC, trackers.clone(), 7_001, true);
+        let mut stream = connected(&*runtime, service.local_address()).await;
+        while scraped(&mut stream).await != Some((1, 0)) {}
+        let peers = b.join(TOPIC, trackers, 7_002, false);
+        assert_eq!(peers.recv().await.unwrap().len(), 1);
+        b.signal(TOPIC, PeerId([1; 32]), Bytes::from_static(b"hello"));
+        let (sender, sealed) = (PeerId([2; 32]), Bytes::from_static(b"hello"));
+        let expected = nat::Event::Signal { topic: TOPIC, sender, sealed };
+        assert_eq!(heard.recv().await, Ok(expected));
+        a.shutdown().await;
+        while scraped(&mut stream).await != Some((0, 1)) {}
     });
 }
 

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,6 +17,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 
 use super::tcp_options::tune;
+use super::tcp_watch::Watched;
 use super::{BoxFuture, BoxStream, Runtime, TcpListener, UdpSocket, UdpWatch, udp_watch};
 
 /// async-std's global runtime: a thread per core, and up to 500 threads for blocking jobs, started on
@@ -47,7 +50,7 @@ impl Runtime for AsyncStd {
         Box::pin(async move {
             let stream = net::TcpStream::connect(address).await?;
             tune(&SockRef::from(&stream))?;
-            Ok(boxed(stream))
+            Ok(watched(stream))
         })
     }
 
@@ -83,7 +86,7 @@ impl TcpListener for net::TcpListener {
             let (stream, from) = self.accept().await?;
             // Fails on a connection that is gone already: reading from it will tell.
             let _ = tune(&SockRef::from(&stream));
-            Ok((boxed(stream), from))
+            Ok((watched(stream), from))
         })
     }
 
@@ -130,6 +133,20 @@ impl CloseWrite for net::TcpStream {
     }
 }
 
+fn watched(stream: net::TcpStream) -> BoxStream {
+    Box::new(Watched::new(Stream(stream), AsyncStd))
+}
+
+#[cfg(unix)]
+impl super::ByteStream for Stream<unix::UnixStream> {}
+
+#[cfg(unix)]
+impl<S: AsFd> AsFd for Stream<S> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 #[cfg(unix)]
 impl CloseWrite for unix::UnixStream {
     fn close_write(&self) -> io::Result<()> {
@@ -137,10 +154,8 @@ impl CloseWrite for unix::UnixStream {
     }
 }
 
-fn boxed<S>(stream: S) -> BoxStream
-where
-    S: AsyncRead + AsyncWrite + CloseWrite + Send + Unpin + 'static,
-{
+#[cfg(unix)]
+fn boxed(stream: unix::UnixStream) -> BoxStream {
     Box::new(Stream(stream))
 }
 

@@ -15,8 +15,11 @@ use futures_io::{AsyncRead, AsyncWrite};
 #[cfg(feature = "async-std")]
 pub mod async_std;
 mod help;
+mod round_trip;
 #[cfg(any(feature = "async-std", feature = "tokio"))]
 mod tcp_options;
+#[cfg(any(feature = "async-std", feature = "tokio"))]
+mod tcp_watch;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -28,6 +31,7 @@ mod udp_watch;
 
 pub use help::{Elapsed, blocking, timeout};
 pub(crate) use help::{on_tokio, with_output};
+pub use round_trip::RoundTrip;
 
 /// The runtime of an application that names none: async-std when that feature is on, else the tokio
 /// runtime this is called in.
@@ -48,9 +52,13 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// An ordered byte stream. Closing it ends the writing side only: the other end reads what is left, then
 /// the end. Dropping it ends both.
-pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Where its round trip time is told, if that is measured while it is read: who sends in the background needs it, and
+    /// else gives way to nobody. What wraps a stream hands it on. Default: it is not.
+    fn round_trip(&self) -> Option<RoundTrip> {
+        None
+    }
+}
 
 /// A boxed byte stream.
 pub type BoxStream = Box<dyn ByteStream>;

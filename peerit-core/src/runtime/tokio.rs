@@ -4,6 +4,8 @@
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,6 +17,7 @@ use ::tokio::runtime::Handle;
 use socket2::SockRef;
 
 use super::tcp_options::tune;
+use super::tcp_watch::Watched;
 use super::{BoxFuture, BoxStream, Runtime, TcpListener, UdpSocket, UdpWatch, udp_watch};
 
 /// A tokio runtime, with its time and IO drivers on; blocking jobs run on its blocking threads (512 by
@@ -55,7 +58,7 @@ impl Runtime for Tokio {
         within(&self.0, async move {
             let stream = net::TcpStream::connect(address).await?;
             tune(&SockRef::from(&stream))?;
-            Ok(Box::new(Stream(stream)) as BoxStream)
+            Ok(watched(stream, &self.0))
         })
     }
 
@@ -120,7 +123,7 @@ impl TcpListener for Socket<net::TcpListener> {
             let (stream, from) = self.socket.accept().await?;
             // Fails on a connection that is gone already: reading from it will tell.
             let _ = tune(&SockRef::from(&stream));
-            Ok((Box::new(Stream(stream)) as BoxStream, from))
+            Ok((watched(stream, &self.runtime), from))
         })
     }
 
@@ -155,11 +158,25 @@ impl super::UnixListener for Socket<net::UnixListener> {
     }
 }
 
+fn watched(stream: net::TcpStream, runtime: &Handle) -> BoxStream {
+    Box::new(Watched::new(Stream(stream), Tokio(runtime.clone())))
+}
+
 /// A tokio stream with the traits of `futures_io`.
 ///
 /// tokio-util's adapter does not pass vectored writes on, which would cost TLS a system call for each
 /// record instead of one for many.
 struct Stream<S>(S);
+
+#[cfg(unix)]
+impl super::ByteStream for Stream<net::UnixStream> {}
+
+#[cfg(unix)]
+impl<S: AsFd> AsFd for Stream<S> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 impl<S: ::tokio::io::AsyncRead + Unpin> futures_io::AsyncRead for Stream<S> {
     fn poll_read(

@@ -32,7 +32,7 @@ pub(super) struct Tracker {
 
 enum Mail {
     Datagram(Bytes),
-    Request { exchange: u64, request: Bytes },
+    Request(Bytes),
     ToClient(ClientEvent),
 }
 
@@ -106,9 +106,13 @@ impl Simulation {
             ClientAction::Send { datagram, .. } => {
                 self.post_datagram(host, Mail::Datagram(datagram));
             }
-            ClientAction::Exchange { exchange, request, .. } => {
+            ClientAction::SendStream { message, .. } => {
                 // Connecting takes a round trip.
-                self.post(host, 3 * one_way, Mail::Request { exchange, request });
+                self.post(host, 3 * one_way, Mail::Request(message));
+            }
+            ClientAction::CloseStream { .. } => {
+                let closed = ServerEvent::Closed { connection: host.into() };
+                self.ask_server(host, closed);
             }
             ClientAction::Peers { addresses, .. } => {
                 let addresses = addresses.into_iter().map(|(_, address)| address).collect();
@@ -146,9 +150,9 @@ impl Simulation {
                 let from = address_of(host);
                 self.ask_server(host, ServerEvent::Datagram { from, datagram });
             }
-            Mail::Request { exchange, request } => {
-                let from = address_of(host);
-                self.ask_server(host, ServerEvent::Request { connection: exchange, from, request });
+            Mail::Request(request) => {
+                let (from, connection) = (address_of(host), host.into());
+                self.ask_server(host, ServerEvent::Request { connection, from, request });
             }
             Mail::ToClient(_) if self.hosts[host as usize].state == State::Crashed => {}
             Mail::ToClient(event) => self.tell_client(host, event),
@@ -170,13 +174,18 @@ impl Simulation {
                     let event = ClientEvent::Datagram { from: ADDRESS, datagram };
                     self.post_datagram(to, Mail::ToClient(event));
                 }
-                ServerAction::Reply { connection, response } => {
-                    let event = ClientEvent::StreamReply { exchange: connection, response };
-                    self.post(host, one_way, Mail::ToClient(event));
+                ServerAction::Reply { connection, response }
+                | ServerAction::Push { connection, response } => {
+                    // A connection has the number of its host.
+                    let to = u32::try_from(connection).unwrap_or(host);
+                    let event = ClientEvent::StreamMessage { from: ADDRESS, message: response };
+                    let one_way = self.ports[to as usize].latency + LATENCY;
+                    self.post(to, one_way, Mail::ToClient(event));
                 }
+                ServerAction::Attend { .. } => {}
                 // This tracker is no relay.
-                ServerAction::Close { connection } | ServerAction::Relay { connection, .. } => {
-                    let event = ClientEvent::StreamFailed { exchange: connection };
+                ServerAction::Close { .. } | ServerAction::Relay { .. } => {
+                    let event = ClientEvent::StreamLost { to: ADDRESS };
                     self.post(host, one_way, Mail::ToClient(event));
                 }
             }

@@ -40,6 +40,8 @@ pub(super) struct Announce {
     pub(super) stopped: bool,
     pub(super) seed: bool,
     pub(super) peers_wanted: usize,
+    /// Whether signals are to be pushed down the connection that this came by.
+    pub(super) attend: bool,
 }
 
 /// The message in a datagram or TCP frame of a peer; none if it is not one.
@@ -88,6 +90,7 @@ fn checked_announce(announce: &proto::Announce) -> Option<Announce> {
         stopped: announce.event() == proto::AnnounceEvent::Stopped,
         seed: announce.seed,
         peers_wanted: usize::try_from(announce.peers_wanted).ok()?.min(PEERS_WANTED_MAX),
+        attend: announce.attend,
     })
 }
 
@@ -151,6 +154,7 @@ mod tests {
                 leeches: u32::MAX,
                 observed: Some(encode_address(SocketAddr::new(ip, 65_535))),
                 peers: Vec::new(),
+                attended: limit == STREAM_RESPONSE_MAX,
             };
             fill_peers(&mut reply, vec![peer(ip); PEERS_WANTED_MAX], limit);
             assert_eq!(reply.peers.len(), count);

@@ -5,6 +5,7 @@
 //! does what `poll` says until it says nothing more, and calls `handle_timeout` once the moment of
 //! `poll_timeout` has come. The messages are those of `peerit/tracker/v1/tracker.proto`.
 
+mod attendance;
 mod client;
 mod codec;
 mod rate;
@@ -19,6 +20,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub use attendance::ATTENDED_IDLE_MAX;
 pub use client::{
     Action as ClientAction, Event as ClientEvent, TRACKERS_PER_TOPIC_MAX, TrackerClient,
     TrackerKey, TrackerStatus,
@@ -34,7 +36,7 @@ pub const DEFAULT_PORT: u16 = 59_000;
 pub const DATAGRAM_MAX: usize = 1_200;
 
 /// Longest response over TCP, in bytes: 50 peers of at most 62 bytes (id 34, IPv6 address 24, seed
-/// 2, field header 2) and at most 60 bytes before them are 3,160.
+/// 2, field header 2) and at most 62 bytes before them are 3,162.
 pub const STREAM_RESPONSE_MAX: usize = 4_096;
 
 /// Most peers in one answer.

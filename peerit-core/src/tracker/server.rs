@@ -10,10 +10,11 @@ use peerit_proto::tracker::v1 as proto;
 use proto::request::Body as RequestBody;
 use proto::response::Body as ResponseBody;
 
+use super::attendance::Attendance;
 use super::codec::{self, Announce, Ask};
 use super::rate::{Host, RateLimiter};
 use super::relay::RelayOpen;
-use super::table::{Asker, Full, Table};
+use super::table::{Asker, Full, Reach, Table};
 use super::token::Tokens;
 use super::{DATAGRAM_MAX, INTERVAL_MAX, INTERVAL_MIN, STREAM_RESPONSE_MAX, stun};
 use crate::id::{PeerId, Topic};
@@ -108,6 +109,11 @@ pub enum Event {
         /// What.
         request: Bytes,
     },
+    /// A TCP connection that is attended has ended.
+    Closed {
+        /// Which one.
+        connection: u64,
+    },
 }
 
 /// What a tracker wants done.
@@ -122,6 +128,19 @@ pub enum Action {
     },
     /// Send a response of at most 4,096 bytes over TCP, after its length prefix.
     Reply {
+        /// The connection.
+        connection: u64,
+        /// What.
+        response: Bytes,
+    },
+    /// Keep this TCP connection for [`ATTENDED_IDLE_MAX`](super::ATTENDED_IDLE_MAX) after each request: it is attended
+    /// from now on. Its end is told by [`Event::Closed`].
+    Attend {
+        /// The connection.
+        connection: u64,
+    },
+    /// Send a signal of at most 1,200 bytes down a TCP connection that is attended, or drop it if its peer is slow.
+    Push {
         /// The connection.
         connection: u64,
         /// What.
@@ -160,7 +179,7 @@ impl Channel {
 
 /// A tracker: which peers are in which swarm.
 ///
-/// Every event makes one action at most, so its queue is as long as the driver lets it be.
+/// Every event makes two actions at most, so its queue is as long as the driver lets it be.
 ///
 /// Of no use as a reflector: without a valid token nothing is stored, and a datagram is answered
 /// with at most as many bytes; what is no request at all is not answered. The one exception are
@@ -171,6 +190,7 @@ pub struct TrackerServer {
     config: ServerConfig,
     tokens: Tokens,
     table: Table,
+    attendance: Attendance,
     /// When it was announced to for the first time.
     first_announce: Option<Timestamp>,
     stun_rate: RateLimiter,
@@ -191,6 +211,7 @@ impl TrackerServer {
         Self {
             tokens: Tokens::new(key(b"tokens")),
             table: Table::new(config.clone()),
+            attendance: Attendance::default(),
             config,
             first_announce: None,
             stun_rate: RateLimiter::new(key(b"stun"), STUN_INTERVAL, STUN_BURST),
@@ -218,6 +239,7 @@ impl TrackerServer {
                     _ => self.actions.push_back(Action::Close { connection }),
                 }
             }
+            Event::Closed { connection } => self.attendance.ended(connection),
         }
     }
 
@@ -295,13 +317,14 @@ impl TrackerServer {
     }
 
     fn announce(&mut self, now: Timestamp, channel: Channel, announce: &Announce) -> ResponseBody {
-        let (from, by_udp, limit) = match channel {
-            Channel::Datagram { from } => (from, true, DATAGRAM_MAX),
-            Channel::Stream { from, .. } => (from, false, STREAM_RESPONSE_MAX),
+        let (from, limit) = match channel {
+            Channel::Datagram { from } => (from, DATAGRAM_MAX),
+            Channel::Stream { from, .. } => (from, STREAM_RESPONSE_MAX),
         };
+        let reach = self.reach(channel, announce);
         if announce.stopped {
             self.table.stop(announce.topic, announce.peer_id, from);
-        } else if self.table.announce(now, from, by_udp, announce) == Err(Full) {
+        } else if self.table.announce(now, from, reach, announce) == Err(Full) {
             return refusal(proto::RefusalReason::Full);
         }
         let (seeds, leeches) = self.table.size(announce.topic);
@@ -311,12 +334,30 @@ impl TrackerServer {
             leeches: saturated(leeches),
             observed: Some(codec::encode_address(from)),
             peers: Vec::new(),
+            attended: matches!(reach, Some(Reach::Stream(_))),
         };
         if !announce.stopped {
             let peers = self.peers_for(now, from, announce);
             codec::fill_peers(&mut reply, peers, limit);
         }
         ResponseBody::AnnounceReply(reply)
+    }
+
+    /// How signals will reach a peer that announces.
+    fn reach(&mut self, channel: Channel, announce: &Announce) -> Option<Reach> {
+        match channel {
+            Channel::Datagram { .. } => Some(Reach::Datagram),
+            Channel::Stream { connection, from } if announce.attend && !announce.stopped => {
+                if !self.attendance.is_attended(connection) {
+                    if !self.attendance.begin(connection, Host::of(from.ip())) {
+                        return None;
+                    }
+                    self.actions.push_back(Action::Attend { connection });
+                }
+                Some(Reach::Stream(connection))
+            }
+            Channel::Stream { .. } => None,
+        }
     }
 
     /// When a peer that announces now is to do so again.
@@ -357,8 +398,8 @@ impl TrackerServer {
         ResponseBody::ScrapeReply(proto::ScrapeReply { swarms: swarms.collect(), observed })
     }
 
-    /// Passes a signal on to where the receiver's last datagram came from; its answer is the
-    /// receiver's signal, if any.
+    /// Passes a signal on to where the receiver's last datagram came from, or down the connection that it keeps open
+    /// for that; its answer is the receiver's signal, if any.
     ///
     /// Only peers of the topic have a voice: the sender must have announced from the same host.
     fn pass_on(
@@ -374,14 +415,20 @@ impl TrackerServer {
         if !self.table.is_at(topic, sender, from) {
             return unknown;
         }
-        let Some(to) = self.table.udp_address(now, topic, receiver) else { return unknown };
+        let is_open = |connection| self.attendance.is_attended(connection);
+        let Some((to, reach)) = self.table.reach(now, topic, receiver, is_open) else {
+            return unknown;
+        };
         if self.sender_rate.allow(now, Host::of(from.ip()))
             && self.receiver_rate.allow(now, Host::of(to.ip()))
         {
             let transaction = self.rng.next_u64().max(1);
             let body = Some(ResponseBody::Signal(signal));
-            let datagram = proto::Response { transaction, body }.encode_to_vec().into();
-            self.actions.push_back(Action::Send { to, datagram });
+            let signal = proto::Response { transaction, body }.encode_to_vec().into();
+            self.actions.push_back(match reach {
+                Reach::Datagram => Action::Send { to, datagram: signal },
+                Reach::Stream(connection) => Action::Push { connection, response: signal },
+            });
         }
         None
     }

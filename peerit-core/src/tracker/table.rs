@@ -21,7 +21,7 @@ pub(super) struct Full;
 /// All swarms.
 ///
 /// Memory a peer, in bytes: itself 72 (up to 4 times that in a vector that may be a quarter full),
-/// an address 56, its host's count 32, its place 80 and its expiry 112 in trees and maps with the
+/// an address 64, its host's count 32, its place 80 and its expiry 112 in trees and maps with the
 /// usual slack: about 0.5 KiB, and 0.9 KiB with four addresses. The default limit of 262,144 peers
 /// is 130 to 240 MB.
 ///
@@ -62,10 +62,18 @@ struct Peer {
 struct Address {
     /// As the socket gave it, so that it can be sent to.
     from: SocketAddr,
-    /// Whether that was a datagram.
-    by_udp: bool,
+    reach: Option<Reach>,
     listen_port: u16,
     seen: Timestamp,
+}
+
+/// How signals reach a peer at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// As datagrams, to where its last one came from.
+    Datagram,
+    /// Down a TCP connection that it keeps open.
+    Stream(u64),
 }
 
 impl Address {
@@ -110,10 +118,10 @@ impl Table {
         &mut self,
         now: Timestamp,
         from: SocketAddr,
-        by_udp: bool,
+        reach: Option<Reach>,
         announce: &Announce,
     ) -> Result<(), Full> {
-        let address = Address { from, by_udp, listen_port: announce.listen_port, seen: now };
+        let address = Address { from, reach, listen_port: announce.listen_port, seen: now };
         let known = self.take(announce.topic, announce.peer_id);
         if known.is_none() {
             self.check_room(announce.topic)?;
@@ -232,17 +240,24 @@ impl Table {
             .is_some_and(|peer| peer.addresses.iter().any(|address| address.host() == host))
     }
 
-    /// Where datagrams for a peer go: from where its last one came.
-    pub(super) fn udp_address(
+    /// How a peer is reached: as it was when it was last seen, if that is so still.
+    pub(super) fn reach(
         &self,
         now: Timestamp,
         topic: Topic,
         id: PeerId,
-    ) -> Option<SocketAddr> {
+        is_open: impl Fn(u64) -> bool,
+    ) -> Option<(SocketAddr, Reach)> {
+        let holds = |reach: &Reach| match reach {
+            Reach::Datagram => true,
+            Reach::Stream(connection) => is_open(*connection),
+        };
         let addresses = self.peer(topic, id)?.addresses.iter();
-        let fresh =
-            addresses.filter(|address| address.by_udp && self.config.is_fresh(now, address.seen));
-        fresh.max_by_key(|address| address.seen).map(|address| address.from)
+        let fresh = addresses.filter(|address| self.config.is_fresh(now, address.seen));
+        let reached = fresh
+            .filter_map(|address| Some((address, address.reach.filter(|reach| holds(reach))?)));
+        let (address, reach) = reached.max_by_key(|(address, _)| address.seen)?;
+        Some((address.from, reach))
     }
 
     /// Takes out all peers that have not been seen for too long.

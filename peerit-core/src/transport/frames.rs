@@ -1,13 +1,14 @@
 //! Frames and their payloads on a byte stream.
 
 use std::io::{self, IoSlice};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::io::{ReadHalf, WriteHalf};
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 
 use crate::block_buffer::BlockBuffer;
-use crate::runtime::BoxStream;
+use crate::runtime::{BoxStream, RoundTrip};
 use crate::wire::{
     FRAME_LENGTH_MAX, Frame, LENGTH_PREFIX_MAX, WireError, encode_frame, peek_frame,
 };
@@ -34,6 +35,7 @@ pub enum FrameError {
 /// The frames of both directions, each for a task of its own: one that waits does not hold up the other.
 #[must_use]
 pub fn framed(stream: BoxStream) -> (FrameReader, FrameWriter) {
+    let round_trip = stream.round_trip();
     let (read, write) = stream.split();
     let reader = FrameReader {
         stream: read,
@@ -42,7 +44,7 @@ pub fn framed(stream: BoxStream) -> (FrameReader, FrameWriter) {
         end: 0,
         payload: None,
     };
-    (reader, FrameWriter { stream: write, buffer: BytesMut::new() })
+    (reader, FrameWriter { stream: write, buffer: BytesMut::new(), round_trip })
 }
 
 /// Reads frames and their payloads.
@@ -148,9 +150,15 @@ pub struct FrameWriter {
     stream: WriteHalf<BoxStream>,
     /// At most [`WRITE_BUFFER_LENGTH`] and one frame: 128 KiB; little when no frame is great.
     buffer: BytesMut,
+    round_trip: Option<RoundTrip>,
 }
 
 impl FrameWriter {
+    /// The round trip time of the path, if it is measured.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip.as_ref().and_then(RoundTrip::get)
+    }
+
     /// Sends a frame without payload, now or with the next ones.
     ///
     /// # Errors
@@ -176,6 +184,20 @@ impl FrameWriter {
         debug_assert_eq!(frame.payload_length() as usize, payload.len());
         encode_frame(frame, &mut self.buffer);
         self.write(payload).await
+    }
+
+    /// Begins a frame whose payload follows, all of it, by [`Self::send_part`].
+    pub(crate) fn begin(&mut self, frame: &Frame) {
+        encode_frame(frame, &mut self.buffer);
+    }
+
+    /// Sends a part of a payload, now.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub(crate) async fn send_part(&mut self, part: &[u8]) -> Result<(), FrameError> {
+        self.write(part).await?;
+        Ok(self.stream.flush().await?)
     }
 
     /// Hands everything to the network.

@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
+use crate::runtime::ByteStream;
+
 /// How many bytes are on the way in one direction at most; as a small socket buffer.
 pub(super) const PIPE_LENGTH: usize = 64 << 10;
 
@@ -56,6 +58,8 @@ fn wake(waker: &mut Option<Waker>) {
         waker.wake();
     }
 }
+
+impl ByteStream for Pipe {}
 
 impl AsyncRead for Pipe {
     fn poll_read(

@@ -11,7 +11,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use super::messages::{MessageError, read_message, write_message};
 use super::tls::Tls;
 use super::{Connection, Identity, TransportError};
-use crate::runtime::{BoxStream, Runtime};
+use crate::runtime::{BoxStream, ByteStream, RoundTrip, Runtime};
 use crate::swarm::Path;
 use crate::tracker::DATAGRAM_MAX;
 use crate::tracker::relay::{
@@ -101,6 +101,13 @@ enum State {
 impl Default for State {
     fn default() -> Self {
         Self::Head([0; 2], 0)
+    }
+}
+
+impl ByteStream for Unframed {
+    /// To the relay: what is in the way here is in that part of the path.
+    fn round_trip(&self) -> Option<RoundTrip> {
+        self.stream.round_trip()
     }
 }
 

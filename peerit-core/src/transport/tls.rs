@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use futures_rustls::{TlsAcceptor, TlsConnector};
+use futures_rustls::{TlsAcceptor, TlsConnector, client, server};
 use futures_util::io::BufReader;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
@@ -25,7 +25,7 @@ use rustls::{
 
 use super::{Carrier, Connection, Identity, TransportError};
 use crate::id::PeerId;
-use crate::runtime::BoxStream;
+use crate::runtime::{BoxStream, ByteStream, RoundTrip};
 use crate::swarm::Path;
 
 /// What both sides must speak after the handshake (RFC 7301).
@@ -120,6 +120,18 @@ impl Tls {
         let stream = acceptor.accept(buffered(stream)).await.map_err(handshake_error)?;
         let (peer_id, binding) = authenticated(stream.get_ref().1)?;
         Ok(connection(peer_id, address, binding, Box::new(stream)))
+    }
+}
+
+impl ByteStream for client::TlsStream<BufReader<BoxStream>> {
+    fn round_trip(&self) -> Option<RoundTrip> {
+        self.get_ref().0.get_ref().round_trip()
+    }
+}
+
+impl ByteStream for server::TlsStream<BufReader<BoxStream>> {
+    fn round_trip(&self) -> Option<RoundTrip> {
+        self.get_ref().0.get_ref().round_trip()
     }
 }
 

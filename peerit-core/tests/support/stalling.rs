@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::io::{AsyncRead, AsyncWrite};
-use peerit_core::runtime::{BoxFuture, BoxStream};
+use peerit_core::runtime::{BoxFuture, BoxStream, ByteStream};
 use peerit_core::transport::{
     Connection, Identity, Incoming, TcpTransport, Transport, TransportError,
 };
@@ -51,6 +51,8 @@ struct Stalling {
     inner: BoxStream,
     left: Arc<AtomicUsize>,
 }
+
+impl ByteStream for Stalling {}
 
 impl AsyncRead for Stalling {
     fn poll_read(

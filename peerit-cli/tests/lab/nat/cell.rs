@@ -24,8 +24,6 @@ pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a download may take to begin, and how long it is watched where none is expected: longer than a
 /// tracker needs that is asked by UDP in vain and then by TCP.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// The same where the sharer must first hear of the downloader: 30 s with a young tracker.
-const LATE_PATIENCE: Duration = Duration::from_secs(45);
 /// How long the download of 8 MiB may take from there.
 const TRANSFER_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -128,10 +126,9 @@ pub(crate) fn play(bench: &Bench, pairing: Pairing) -> Outcome {
     cell.prepare(pairing);
     let started = Instant::now();
     let download = cell.download(cell.downloader());
-    let patience = if expected.is_late { LATE_PATIENCE } else { PATIENCE };
-    let first_chunk = first_chunk(cell.downloader(), started, patience);
+    let first_chunk = first_chunk(cell.downloader(), started, PATIENCE);
     let mut outcome = Outcome { pairing, first_chunk, complete: None, problem: String::new() };
-    match (&outcome.first_chunk, expected.path) {
+    match (&outcome.first_chunk, expected) {
         (None, None) => {}
         (None, Some(path)) => outcome.problem = format!("nothing came, {path} was expected"),
         (Some((_, path)), expected)

@@ -4,9 +4,8 @@ use super::kind::Kind;
 
 /// Rows: what the sharer is behind. Columns: what the downloader is behind, in the same order.
 ///
-/// D direct, M mapped, P punched, E either of both (IPv6 and IPv4 race), R relayed; `-`: no connection, so that nothing is downloaded. `d` and `r` are
-/// the same, but only once the sharer looks for the downloader: where UDP is blocked no tracker can ask him to, and he
-/// hears of the downloader with his next announce.
+/// D direct, M mapped, P punched, E either of both (IPv6 and IPv4 race), R relayed; `-`: no connection, so that nothing
+/// is downloaded.
 const MATRIX: [(Kind, &str); 9] = [
     (Kind::Open, "D D D D D D D D D"),
     (Kind::FullCone, "D D D D D D D D D"),
@@ -14,7 +13,7 @@ const MATRIX: [(Kind, &str); 9] = [
     (Kind::Symmetric, "D D R R R R R R R"),
     (Kind::Carrier, "D D P R P R R P P"),
     (Kind::CarrierSymmetric, "D D R R R R R R R"),
-    (Kind::UdpBlocked, "d d r r r r r r r"),
+    (Kind::UdpBlocked, "D D R R R R R R R"),
     (Kind::Ipv6, "D D P R P R R D D"),
     (Kind::Ipv6Filtered, "D D P R P R R D E"),
 ];
@@ -32,15 +31,6 @@ const IGD: [(Kind, Kind, char); 5] = [
     (Kind::Igd, Kind::Symmetric, 'D'),
     (Kind::Igd, Kind::Igd, 'D'),
 ];
-
-/// What is expected of a pairing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Expected {
-    /// As `peerit status` names it, " or " between two that are as good; none: no connection.
-    pub(crate) path: Option<&'static str>,
-    /// Whether it may take until the sharer's next announce.
-    pub(crate) is_late: bool,
-}
 
 /// Two machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +75,8 @@ impl Pairing {
         }
     }
 
-    pub(crate) fn expected(self) -> Expected {
+    /// The path, as `peerit status` names it, " or " between two that are as good; none: no connection.
+    pub(crate) fn expected(self) -> Option<&'static str> {
         let letter = match self {
             Self::Apart { sharer, downloader } if [sharer, downloader].contains(&Kind::Igd) => {
                 let is_it =
@@ -101,15 +92,14 @@ impl Pairing {
                 SAME_NAT.iter().find(|(same, _)| *same == kind).expect("in the table").1
             }
         };
-        let path = match letter {
-            'D' | 'd' => Some("direct"),
+        match letter {
+            'D' => Some("direct"),
             'M' => Some("mapped"),
             'P' => Some("punched"),
             'E' => Some("direct or punched"),
-            'R' | 'r' => Some("relayed"),
+            'R' => Some("relayed"),
             '-' => None,
             other => panic!("{other} is no path"),
-        };
-        Expected { path, is_late: letter.is_lowercase() }
+        }
     }
 }

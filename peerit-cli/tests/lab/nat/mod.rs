@@ -28,10 +28,11 @@ use cell::{Outcome, play};
 use expected::Pairing;
 
 /// One of each result, and of each kind where that is quick.
-const CORE: [&str; 8] = [
+const CORE: [&str; 9] = [
     "open/restricted",
     "open/udp-blocked",
     "udp-blocked/open",
+    "udp-blocked/udp-blocked",
     "full-cone/symmetric",
     "full-cone/carrier",
     "ipv6/ipv6-filter",

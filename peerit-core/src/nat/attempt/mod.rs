@@ -206,6 +206,7 @@ impl Attempt {
             return End::Direct;
         }
         self.relays.stop();
+        self.leave_relays(outbox);
         if is_final {
             self.punch = None;
             self.signalling.stop();

@@ -99,7 +99,7 @@ impl Signalling {
         (self.remote_mapping, self.ports_open)
     }
 
-    /// The offers that both sides may know: the peer's, and ours if it was made.
+    /// The offers that both sides may know: the peer's, then ours if it was made.
     pub(super) fn offers_known(&self) -> Vec<AttemptId> {
         let ours = Some(self.ours).filter(|_| self.offers > 0);
         self.theirs.into_iter().chain(ours).collect()
@@ -217,10 +217,19 @@ impl Attempt {
             talk.remote = None;
             talk.speak(now);
             self.remote_candidates.clear();
+            self.meet_anew(now, outbox);
         } else {
             return;
         }
         self.take_remote(now, signal, outbox);
+    }
+
+    /// Whoever waits at a relay for what the peer began before waits in vain.
+    fn meet_anew(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        if !self.is_upgrade && !self.is_settled {
+            self.leave_relays(outbox);
+            self.relays.restart(now);
+        }
     }
 
     /// Checks and dials what the peer names.

@@ -29,6 +29,10 @@ pub(super) const KNOWN_MAX: usize = 4;
 /// TCP.
 const RELAY_AFTER: Duration = Duration::from_millis(1_250);
 
+/// Time between two tokens that are shown to a relay. The first is the one that the peer shows too, unless a signal was
+/// lost; shown at once, two offers that crossed would make two sessions.
+const TOKEN_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Most relays tried in one attempt.
 const RELAYS_MAX: usize = 2;
 
@@ -53,13 +57,27 @@ pub(in super::super) struct Relays {
     due: Option<Timestamp>,
     /// It was due, and waits until the peer is heard of.
     awaits_peer: bool,
+    /// So many have failed.
     tried: usize,
+    /// So many tokens were shown to the one after those.
+    shown: usize,
 }
 
 impl Relays {
     /// Those of an attempt that begins now.
     pub(in super::super) fn new(now: Timestamp, known: &[SocketAddr]) -> Self {
-        Self { known: known.to_vec(), due: Some(now + RELAY_AFTER), awaits_peer: false, tried: 0 }
+        let due = Some(now + RELAY_AFTER);
+        Self { known: known.to_vec(), due, awaits_peer: false, tried: 0, shown: 0 }
+    }
+
+    /// The peer has begun anew, and will show other tokens.
+    pub(super) fn restart(&mut self, now: Timestamp) {
+        (self.tried, self.shown, self.due) = (0, 0, Some(now + RELAY_AFTER));
+    }
+
+    /// One has failed: the next one need not wait.
+    fn failed(&mut self, now: Timestamp) {
+        (self.tried, self.shown, self.due) = (self.tried + 1, 0, Some(now));
     }
 
     pub(super) fn known(&self) -> &[SocketAddr] {
@@ -147,9 +165,7 @@ impl Attempt {
             return;
         }
         self.relays.due = None;
-        let offers = self.signalling.offers_known();
-        let is_heard = self.signalling.is_heard();
-        if !is_heard && outbox.locals.is_seen() {
+        if !self.signalling.is_heard() && outbox.locals.is_seen() {
             self.relays.awaits_peer = true;
             return;
         }
@@ -161,13 +177,23 @@ impl Attempt {
             }
             return;
         };
-        self.relays.tried += 1;
-        let offers = offers.into_iter().map(Some).chain((!is_heard).then_some(None));
-        for offer in offers.collect::<Vec<_>>() {
-            let token = relay_token(&self.swarm_key, outbox.own, self.target.peer, offer);
-            let opening = Opening::Relay { relay, token };
-            self.open(Method::Relay, Some(relay), Path::Relayed, opening, outbox);
+        let offers = self.offers_to_show(outbox);
+        let Some(offer) = offers.get(self.relays.shown).copied() else { return };
+        self.relays.shown += 1;
+        self.relays.due = (self.relays.shown < offers.len()).then_some(now + TOKEN_INTERVAL);
+        let token = relay_token(&self.swarm_key, outbox.own, self.target.peer, offer);
+        let opening = Opening::Relay { relay, token };
+        self.open(Method::Relay, Some(relay), Path::Relayed, opening, outbox);
+    }
+
+    /// The offers that the peer may know too: that of the controlling side first, so that both come to the same.
+    fn offers_to_show(&self, outbox: &Outbox) -> Vec<Option<AttemptId>> {
+        let mut offers = self.signalling.offers_known();
+        if self.is_controlling(outbox) {
+            offers.reverse();
         }
+        let nameless = (!self.signalling.is_heard()).then_some(None);
+        offers.into_iter().map(Some).chain(nameless).collect()
     }
 
     /// Both sides' relays, each once. Both must come to the same one: the controlling side's are first.
@@ -215,7 +241,8 @@ impl Attempt {
         let Some(Way { trial, method, .. }) = self.ways.remove(&way) else { return };
         self.report.end(trial, Outcome::Failed(fault));
         match method {
-            Method::Relay => self.relays.due = Some(now),
+            // With one relayed connection another one is of no use.
+            Method::Relay if !self.is_upgrade && !self.is_settled => self.relays.failed(now),
             Method::Dial => {
                 self.next_dial_at = now;
                 let is_dialling = self.ways.values().any(|way| way.method == Method::Dial);
@@ -260,6 +287,17 @@ impl Attempt {
             outbox.actions.push_back(Action::Close { way });
         }
         self.dials.clear();
+    }
+
+    /// Gives up those that wait at a relay.
+    pub(super) fn leave_relays(&mut self, outbox: &mut Outbox) {
+        self.ways.retain(|way, of| {
+            let stays = of.method != Method::Relay;
+            if !stays {
+                outbox.actions.push_back(Action::Close { way: *way });
+            }
+            stays
+        });
     }
 
     pub(super) fn close_ways(&mut self, outbox: &mut Outbox) {

@@ -72,3 +72,19 @@ fn who_is_gone_is_not_looked_for() {
     net.run(Duration::from_secs(3_600));
     assert_eq!(net.drawn(), "");
 }
+
+#[test]
+fn who_is_lost_while_a_better_path_is_looked_for_is_met_at_the_relay_again() {
+    let mut net = met();
+    // Both have lost the connection just now, one after the other; the look for a better one has no relay.
+    for machine in 0..2 {
+        let (topic, peer) = (CONTENT.topic(), id(1 - machine));
+        net.tell(machine, Event::Disconnected { topic, peer });
+        net.want(machine, 1 - machine);
+        net.run(Duration::from_millis(2_500));
+    }
+    net.run(Duration::from_secs(1));
+    for machine in 0..2 {
+        assert_eq!(net.paths(machine).last(), Some(&Some(Path::Relayed)), "{}", net.drawn());
+    }
+}

@@ -4,25 +4,34 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_channel::Sender;
+use async_channel::{Receiver, Sender};
 use bytes::Bytes;
-use futures_util::{FutureExt, select};
+use futures_util::{AsyncReadExt, FutureExt, select};
 
 use super::super::places::{Place, Places};
 use super::relay::{Relay, Side};
 use super::{ERROR_PAUSE, Life};
 use crate::runtime::{BoxStream, Runtime, TcpListener, timeout};
-use crate::tracker::DATAGRAM_MAX;
 use crate::tracker::relay::{RelayOpen, RelayRefusal, encode_answer};
+use crate::tracker::{ATTENDED_IDLE_MAX, DATAGRAM_MAX};
 use crate::transport::messages::{read_message, write_message};
 
 /// Most connections at once. Each holds a task, a descriptor and at most 1,200 + 4,096 bytes: 6 MiB
 /// in all.
 const CONNECTIONS_MAX: usize = 1_024;
 
-/// Most connections of one host at once: 64 hosts are needed to take them all. A client opens 8 at
-/// most.
+/// Most connections of one host at once: 64 hosts are needed to take them all. A client opens one for its requests, so
+/// sixteen behind the same NAT may ask at a time.
 const CONNECTIONS_PER_HOST_MAX: usize = 16;
+
+/// What connections tell the server.
+pub(super) enum Word {
+    Request(StreamRequest),
+    /// One that was attended has ended.
+    Closed {
+        connection: u64,
+    },
+}
 
 /// A request that came over TCP.
 pub(super) struct StreamRequest {
@@ -35,8 +44,16 @@ pub(super) struct StreamRequest {
 /// What becomes of a connection after a request.
 pub(super) enum Verdict {
     Reply(Bytes),
+    /// It is kept open from now on for what is pushed.
+    Attend {
+        reply: Bytes,
+        pushed: Receiver<Bytes>,
+    },
     Silence,
-    Relay { transaction: u64, open: RelayOpen },
+    Relay {
+        transaction: u64,
+        open: RelayOpen,
+    },
     Close,
 }
 
@@ -45,7 +62,7 @@ pub(super) struct Acceptor {
     runtime: Arc<dyn Runtime>,
     life: Life,
     deadline: Duration,
-    requests: Sender<StreamRequest>,
+    requests: Sender<Word>,
     places: Arc<Places>,
     relay: Option<Arc<Relay>>,
 }
@@ -55,7 +72,7 @@ impl Acceptor {
         runtime: Arc<dyn Runtime>,
         life: Life,
         deadline: Duration,
-        requests: Sender<StreamRequest>,
+        requests: Sender<Word>,
         relay: Option<Arc<Relay>>,
     ) -> Self {
         let places = Places::new(CONNECTIONS_MAX, CONNECTIONS_PER_HOST_MAX);
@@ -116,7 +133,7 @@ struct Conversation {
     deadline: Duration,
     connection: u64,
     from: SocketAddr,
-    requests: Sender<StreamRequest>,
+    requests: Sender<Word>,
     /// Whether there is a relay.
     relays: bool,
 }
@@ -131,6 +148,13 @@ impl Conversation {
             let reply = match self.judge(request).await {
                 Verdict::Reply(response) => response,
                 Verdict::Silence => continue,
+                Verdict::Attend { reply, pushed } => {
+                    self.attend(stream, reply, &pushed).await;
+                    let closed = Word::Closed { connection: self.connection };
+                    // An error means that the service has ended.
+                    let _ended = self.requests.send(closed).await;
+                    return None;
+                }
                 Verdict::Relay { transaction, open } if self.relays => {
                     let from = SocketAddr::new(self.from.ip().to_canonical(), self.from.port());
                     return Some((Side { stream, from, transaction }, open));
@@ -145,12 +169,50 @@ impl Conversation {
         }
     }
 
+    /// Answers requests and hands on what is pushed, until the peer ends, errs, or is silent for two minutes.
+    async fn attend(&self, stream: BoxStream, reply: Bytes, pushed: &Receiver<Bytes>) {
+        let (mut reader, mut writer) = stream.split();
+        let (answer, answers) = async_channel::bounded(1);
+        let answering = async {
+            let mut reply = reply;
+            while answer.send(reply).await.is_ok() {
+                reply = loop {
+                    let message = read_message(&mut reader, DATAGRAM_MAX);
+                    let message = timeout(&*self.runtime, ATTENDED_IDLE_MAX, message).await;
+                    let Ok(Ok(Some(request))) = message else { return };
+                    match self.judge(request).await {
+                        Verdict::Reply(reply) => break reply,
+                        Verdict::Silence => {}
+                        _ => return,
+                    }
+                };
+            }
+        };
+        let writing = async {
+            loop {
+                let message = select! {
+                    reply = answers.recv().fuse() => reply,
+                    pushed = pushed.recv().fuse() => pushed,
+                };
+                let Ok(message) = message else { return };
+                let written = write_message(&mut writer, &message);
+                let Ok(Ok(())) = timeout(&*self.runtime, self.deadline, written).await else {
+                    return;
+                };
+            }
+        };
+        select! {
+            () = answering.fuse() => {}
+            () = writing.fuse() => {}
+        }
+    }
+
     async fn judge(&self, request: Bytes) -> Verdict {
         let (verdict, judged) = async_channel::bounded(1);
         let (connection, from) = (self.connection, self.from);
         let request = StreamRequest { connection, from, request, verdict };
         // An error means that the service has ended.
-        match self.requests.send(request).await {
+        match self.requests.send(Word::Request(request)).await {
             Ok(()) => judged.recv().await.unwrap_or(Verdict::Close),
             Err(_) => Verdict::Close,
         }

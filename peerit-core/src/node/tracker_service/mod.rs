@@ -4,6 +4,7 @@ mod bind;
 mod connection;
 mod relay;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, select};
 
 use self::bind::bind;
-use self::connection::{Acceptor, StreamRequest, Verdict};
+use self::connection::{Acceptor, StreamRequest, Verdict, Word};
 use self::relay::Relay;
 use super::clock::Clock;
 use crate::runtime::{Runtime, UdpSocket};
@@ -26,6 +27,9 @@ use crate::tracker::{
 
 /// Requests of TCP connections that wait for the server; then the connections wait.
 const REQUESTS_MAX: usize = 64;
+
+/// Signals that wait for a connection to take them; further ones are dropped, as peers repeat them.
+const PUSHED_MAX: usize = 16;
 
 /// Pause after an error of a socket, so that one that lasts does not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
@@ -126,7 +130,7 @@ impl TrackerService {
         let (stop, stopped) = async_channel::bounded(1);
         let (alive, ended) = async_channel::bounded(1);
         let life = Life { stop: stopped, _alive: alive };
-        let (sender, requests) = async_channel::bounded(REQUESTS_MAX);
+        let (sender, words) = async_channel::bounded(REQUESTS_MAX);
         let server = TrackerServer::new(config.server, secret);
         let clock = Clock::start();
         let service = Service {
@@ -134,7 +138,8 @@ impl TrackerService {
             clock,
             server,
             socket,
-            requests,
+            words,
+            attended: BTreeMap::new(),
             life: life.clone(),
         };
         runtime.spawn(Box::pin(service.run()));
@@ -179,7 +184,9 @@ struct Service {
     clock: Clock,
     server: TrackerServer,
     socket: Arc<dyn UdpSocket>,
-    requests: Receiver<StreamRequest>,
+    words: Receiver<Word>,
+    /// What is pushed down connections.
+    attended: BTreeMap<u64, Sender<Bytes>>,
     /// Last, so that it is dropped after the socket.
     life: Life,
 }
@@ -190,7 +197,7 @@ impl Service {
         let mut buffer = [0; DATAGRAM_MAX + 1];
         loop {
             let deadline = self.server.poll_timeout();
-            let mut request = None;
+            let mut verdict = None;
             let mut failed = false;
             select! {
                 () = self.life.over().fuse() => return,
@@ -205,18 +212,15 @@ impl Service {
                         failed = true;
                     }
                 },
-                received = self.requests.recv().fuse() => request = received.ok(),
+                word = self.words.recv().fuse() => verdict = word.ok().and_then(|word| self.hear(word)),
                 () = self.clock.sleep_until(&*self.runtime, deadline).fuse() => {
                     self.server.handle_timeout(self.clock.now());
                 }
             }
-            if let Some(StreamRequest { connection, from, request, verdict }) = request {
-                let event = ServerEvent::Request { connection, from, request };
-                self.server.handle_event(self.clock.now(), event);
+            let outcome = self.act().await;
+            if let Some(verdict) = verdict {
                 // An error means that the connection is gone.
-                let _gone = verdict.try_send(self.act().await);
-            } else {
-                self.act().await;
+                let _gone = verdict.try_send(outcome);
             }
             if failed {
                 self.runtime.sleep(ERROR_PAUSE).await;
@@ -224,10 +228,26 @@ impl Service {
         }
     }
 
+    /// Takes in what a connection tells; who waits for the verdict.
+    fn hear(&mut self, word: Word) -> Option<Sender<Verdict>> {
+        let (event, verdict) = match word {
+            Word::Request(StreamRequest { connection, from, request, verdict }) => {
+                (ServerEvent::Request { connection, from, request }, Some(verdict))
+            }
+            Word::Closed { connection } => {
+                self.attended.remove(&connection);
+                (ServerEvent::Closed { connection }, None)
+            }
+        };
+        self.server.handle_event(self.clock.now(), event);
+        verdict
+    }
+
     /// Does what the server wants done; what that means for the connection whose request it just
     /// had.
     async fn act(&mut self) -> Verdict {
         let mut verdict = Verdict::Silence;
+        let mut attended = None;
         while let Some(action) = self.server.poll() {
             match action {
                 ServerAction::Send { to, datagram } => {
@@ -235,7 +255,23 @@ impl Service {
                         log::debug!("tracker: cannot send to {to}: {error}");
                     }
                 }
-                ServerAction::Reply { response, .. } => verdict = Verdict::Reply(response),
+                ServerAction::Reply { response, .. } => {
+                    verdict = match attended.take() {
+                        Some(pushed) => Verdict::Attend { reply: response, pushed },
+                        None => Verdict::Reply(response),
+                    };
+                }
+                ServerAction::Attend { connection } => {
+                    let (push, pushed) = async_channel::bounded(PUSHED_MAX);
+                    self.attended.insert(connection, push);
+                    attended = Some(pushed);
+                }
+                ServerAction::Push { connection, response } => {
+                    if let Some(push) = self.attended.get(&connection) {
+                        // An error means that its peer is slow.
+                        let _dropped = push.try_send(response);
+                    }
+                }
                 ServerAction::Relay { transaction, open, .. } => {
                     verdict = Verdict::Relay { transaction, open };
                 }

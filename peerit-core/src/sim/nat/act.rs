@@ -79,10 +79,10 @@ impl NatSimulation {
                     self.after(Duration::from_millis(20), Happening::Client(host, event));
                 }
                 ClientAction::Send { to, datagram } => self.send_datagram(host, to, datagram),
-                ClientAction::Exchange { exchange, address, request } => {
-                    let payload = Payload::Request { by: host, exchange, request };
-                    self.send_tcp(host, address, payload);
+                ClientAction::SendStream { to, message } => {
+                    self.send_tcp(host, to, Payload::Request { by: host, request: message });
                 }
+                ClientAction::CloseStream { to } => self.hang_up(host, to),
                 ClientAction::Peers { addresses, .. } => {
                     self.want(host, addresses.into_iter().map(|(_, address)| address).collect());
                 }

@@ -33,7 +33,7 @@ pub(super) enum Payload {
     /// One of the three steps of opening a connection: of the side that dials, of the other, of the first again.
     Handshake { by: usize, way: WayKey, step: u8 },
     /// A tracker's message over TCP.
-    Request { by: usize, exchange: u64, request: Bytes },
+    Request { by: usize, request: Bytes },
     /// Meeting at a relay.
     Meet { by: usize, way: WayKey, token: [u8; 16] },
 }
@@ -77,12 +77,7 @@ impl NatSimulation {
             std::mem::swap(&mut first, &mut second);
         }
         let hosts = [
-            Host::new(
-                first,
-                rng.next_u64(),
-                addresses[0],
-                scenario.mutual || !scenario.sites[0].has_udp(),
-            ),
+            Host::new(first, rng.next_u64(), addresses[0], scenario.mutual),
             Host::new(second, rng.next_u64(), addresses[1], true),
         ];
         let secret = |number: u8| [number; 32];
@@ -212,24 +207,38 @@ impl NatSimulation {
     /// A packet has come to a tracker.
     fn asked(&mut self, tracker: usize, header: Header, payload: Payload) {
         let from = header.from;
-        let (event, by) = match payload {
-            Payload::Datagram(datagram) => (ServerEvent::Datagram { from, datagram }, 0),
-            Payload::Request { by, exchange, request } => {
-                (ServerEvent::Request { connection: exchange, from, request }, by)
+        let event = match payload {
+            Payload::Datagram(datagram) => ServerEvent::Datagram { from, datagram },
+            Payload::Request { by, request } => {
+                let connection = line_number(by, from.is_ipv4());
+                ServerEvent::Request { connection, from, request }
             }
             Payload::Meet { by, way, token } => return self.meet(by, way, token),
             Payload::Handshake { .. } => return,
         };
+        self.tell_server(tracker, event);
+    }
+
+    fn tell_server(&mut self, tracker: usize, event: ServerEvent) {
         let server = &mut self.servers[tracker];
         server.handle_timeout(self.now);
         server.handle_event(self.now, event);
         let actions: Vec<_> = std::iter::from_fn(|| server.poll()).collect();
         for action in actions {
-            self.act_for_server(tracker, by, action);
+            self.act_for_server(tracker, action);
         }
     }
 
-    fn act_for_server(&mut self, tracker: usize, by: usize, action: ServerAction) {
+    /// A host closes its TCP connection to a tracker.
+    pub(super) fn hang_up(&mut self, host: usize, to: SocketAddr) {
+        let connection = line_number(host, to.is_ipv4());
+        let at = |tracker: &usize| tracker_ip(*tracker, to.is_ipv4()) == to.ip();
+        if let Some(tracker) = (0..self.servers.len()).find(at) {
+            self.tell_server(tracker, ServerEvent::Closed { connection });
+        }
+    }
+
+    fn act_for_server(&mut self, tracker: usize, action: ServerAction) {
         let delay = self.latency() + self.latency();
         match action {
             ServerAction::Send { to, datagram } => {
@@ -241,15 +250,17 @@ impl NatSimulation {
                     self.after(delay, packet);
                 }
             }
-            ServerAction::Reply { connection, response } => {
-                let event = ClientEvent::StreamReply { exchange: connection, response };
+            ServerAction::Reply { connection, response: message }
+            | ServerAction::Push { connection, response: message } => {
+                let (by, from) = line_ends(tracker, connection);
+                let event = ClientEvent::StreamMessage { from, message };
                 self.after(delay, Happening::Client(by, event));
             }
             // A relay is a table of its own here.
-            ServerAction::Relay { .. } => {}
+            ServerAction::Relay { .. } | ServerAction::Attend { .. } => {}
             ServerAction::Close { connection } => {
-                let event = ClientEvent::StreamFailed { exchange: connection };
-                self.after(delay, Happening::Client(by, event));
+                let (by, to) = line_ends(tracker, connection);
+                self.after(delay, Happening::Client(by, ClientEvent::StreamLost { to }));
             }
         }
     }
@@ -268,4 +279,15 @@ impl NatSimulation {
             self.after(delay, Happening::Traversal(host, nat::Event::Opened { way }));
         }
     }
+}
+
+/// The TCP connection of a host with a tracker; each has one for an address family at most.
+fn line_number(host: usize, ipv4: bool) -> u64 {
+    2 * host as u64 + u64::from(ipv4)
+}
+
+/// The host, and where the tracker is for it.
+fn line_ends(tracker: usize, line: u64) -> (usize, SocketAddr) {
+    let host = usize::from(line >= 2);
+    (host, SocketAddr::new(tracker_ip(tracker, line % 2 == 1), DEFAULT_PORT))
 }

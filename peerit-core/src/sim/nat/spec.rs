@@ -75,12 +75,6 @@ pub struct Site {
 }
 
 impl Site {
-    /// Whether UDP passes all its NATs.
-    #[must_use]
-    pub fn has_udp(&self) -> bool {
-        self.ipv6 || self.nats.iter().all(|nat| nat.udp)
-    }
-
     /// Whether nobody can be told where it appears.
     #[must_use]
     pub fn is_symmetric(&self) -> bool {
@@ -162,11 +156,7 @@ impl NatScenario {
     pub fn is_direct_possible(&self) -> bool {
         let [a, b] = &self.sites;
         let has_udp = |site: &Site| site.nats.iter().all(|nat| nat.udp);
-        if self.shared == Shared::Home {
-            // Where UDP does not pass, no signal tells the addresses at home.
-            return has_udp(a);
-        }
-        if a.ipv6 && b.ipv6 {
+        if self.shared == Shared::Home || a.ipv6 && b.ipv6 {
             return true;
         }
         if self.shared == Shared::Carrier && !a.nats.last().is_some_and(|nat| nat.hairpin) {

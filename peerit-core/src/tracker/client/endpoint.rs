@@ -1,6 +1,7 @@
 //! One address of a tracker, and the topics it is asked about.
 
 mod reach;
+mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use super::super::token::TOKEN_LENGTH;
 use super::super::{INTERVAL_MAX, INTERVAL_MIN};
 use super::backoff::{BACKOFF_MAX, backoff, random_part};
 use super::keep_alive::KeepAlive;
+use super::line::{ANSWER_DEADLINE, Line};
 use super::message::{peers, request};
 use super::signals::Signals;
 use super::slot::Slot;
@@ -29,16 +31,12 @@ const RESEND_AFTER: Duration = Duration::from_secs(1);
 /// Datagrams before TCP is tried.
 const DATAGRAMS_MAX: u32 = 3;
 
-/// The driver gives a TCP exchange up after 10 s; this is for one that does not answer.
-const STREAM_DEADLINE: Duration = Duration::from_secs(30);
-
 /// How long TCP is used at once after it helped where UDP did not: then UDP is tried again, at the
 /// cost of 7 s.
 const STREAM_PREFERRED: Duration = Duration::from_secs(15 * 60);
 
 /// Requests that wait for an answer at once, once the tracker has answered one: at 50 ms to the
-/// tracker, 1,000 topics take 7 s. Half of the connections a tracker takes from one host, for the
-/// case that all go over TCP.
+/// tracker, 1,000 topics take 7 s.
 const FLIGHTS_MAX: usize = 8;
 
 /// Tokens taken in a row for one request: one at first, one more if the tracker was started anew or
@@ -73,6 +71,7 @@ pub(super) struct Endpoint {
     flights: BTreeMap<u64, Flight>,
     signals: Signals,
     keep_alive: KeepAlive,
+    line: Line,
     /// When all topics were last announced anew because the tracker saw us elsewhere, or had forgotten us.
     renewed_at: Option<Timestamp>,
 }
@@ -107,6 +106,7 @@ impl Endpoint {
             flights: BTreeMap::new(),
             signals: Signals::new(),
             keep_alive: KeepAlive::default(),
+            line: Line::default(),
             renewed_at: None,
         }
     }
@@ -117,7 +117,7 @@ impl Endpoint {
 
     /// Whether answers may come from there.
     pub(super) fn is_at(&self, source: Source) -> bool {
-        source == Source::Stream || source == Source::Datagram(self.address)
+        source == Source::Stream(self.address) || source == Source::Datagram(self.address)
     }
 
     /// Failures in a row.
@@ -160,10 +160,11 @@ impl Endpoint {
     }
 
     /// The name leads to another address now.
-    pub(super) fn move_to(&mut self, now: Timestamp, address: SocketAddr) {
+    pub(super) fn move_to(&mut self, now: Timestamp, address: SocketAddr, outbox: &mut Outbox) {
         if self.address == address {
             return;
         }
+        self.hang_up(outbox);
         let (slots, failures) = (std::mem::take(&mut self.slots), self.failures);
         *self = Self { failures, problem: self.problem, ..Self::new(address) };
         for (topic, slot) in slots {
@@ -191,6 +192,7 @@ impl Endpoint {
         if self.is_kept_alive(now) && self.keep_alive.due() <= now {
             self.send_keep_alive(now, outbox);
         }
+        self.keep_line(now, outbox);
         attempt
     }
 
@@ -209,10 +211,11 @@ impl Endpoint {
     }
 
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
-        let keep_alive = self.keep_alive.due().max(self.stream_until);
+        let due = self.keep_alive.due();
+        let keep_alive = if self.line.is_attended() { due } else { due.max(self.stream_until) };
         let keep_alive = self.is_kept_alive(keep_alive).then_some(keep_alive);
         let deadlines = self.flights.values().map(|flight| flight.deadline);
-        deadlines.chain(self.next_launch()).chain(keep_alive).min()
+        deadlines.chain(self.next_launch()).chain(keep_alive).chain(self.line.next_timeout()).min()
     }
 
     fn launch(&mut self, now: Timestamp, topic: Topic, outbox: &mut Outbox) {
@@ -237,13 +240,13 @@ impl Endpoint {
         let Some(slot) = self.slots.get_mut(&flight.topic) else { return };
         let part = slot.part.seen_at(observed, outbox.mapped);
         slot.told_port = part.listen_port;
+        let (token, attend) = (&self.token, flight.over_stream);
         let request =
-            request(transaction, &self.token, flight.topic, outbox.own, flight.event, part);
+            request(transaction, token, flight.topic, outbox.own, flight.event, part, attend);
         slot.announced |= flight.over_stream || !self.token.is_empty();
         if flight.over_stream {
-            flight.deadline = now + STREAM_DEADLINE;
-            let (exchange, address) = (transaction, self.address);
-            outbox.actions.push_back(Action::Exchange { exchange, address, request });
+            flight.deadline = now + ANSWER_DEADLINE;
+            self.send_over_line(request, outbox);
         } else {
             flight.deadline = now + RESEND_AFTER * 2_u32.pow(flight.datagrams);
             flight.datagrams += 1;
@@ -269,7 +272,7 @@ impl Endpoint {
         outbox: &mut Outbox,
     ) {
         if flight.over_stream {
-            self.stream_lost(now, &flight, outbox);
+            self.unanswered(now, &flight, outbox);
             return;
         }
         flight.over_stream = flight.datagrams == DATAGRAMS_MAX;
@@ -283,14 +286,8 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn stream_failed(&mut self, now: Timestamp, exchange: u64, outbox: &mut Outbox) {
-        if let Some(flight) = self.take_flight(exchange, |flight| flight.over_stream) {
-            self.stream_lost(now, &flight, outbox);
-        }
-    }
-
     /// There is no answer over TCP: a failure, unless UDP may still do it.
-    fn stream_lost(&mut self, now: Timestamp, flight: &Flight, outbox: &mut Outbox) {
+    fn unanswered(&mut self, now: Timestamp, flight: &Flight, outbox: &mut Outbox) {
         if !flight.beside {
             self.fail(now, flight.topic, "no answer", outbox);
         }
@@ -312,6 +309,7 @@ impl Endpoint {
         self.retry_at = now + backoff(self.failures, &mut outbox.rng);
         self.answering = false;
         self.stream_until = Timestamp::ZERO;
+        self.hang_up(outbox);
         self.token = Bytes::new();
         self.problem = problem;
         let flights = std::mem::take(&mut self.flights).into_values().map(|flight| flight.topic);
@@ -330,13 +328,19 @@ impl Endpoint {
         outbox: &mut Outbox,
     ) {
         let Some(body) = &response.body else { return };
+        let by_stream = source == Source::Stream(self.address);
+        if by_stream {
+            self.line.heard(now);
+        }
         match body {
-            Body::Signal(signal) => return self.take_signal(now, source, signal, outbox),
+            Body::Signal(signal) => return self.take_signal(now, signal, outbox),
             Body::Token(token) if self.is_refreshed(now, response.transaction, token, outbox) => {
                 return;
             }
             Body::ScrapeReply(reply) if self.keep_alive.take(response.transaction) => {
-                return self.take_observed(now, source, reply.observed.as_ref(), outbox);
+                self.take_observed(now, source, reply.observed.as_ref(), outbox);
+                (self.answers_udp, self.stream_until) = (true, Timestamp::ZERO);
+                return self.review_line(now, None, outbox);
             }
             _ => {}
         }
@@ -349,8 +353,8 @@ impl Endpoint {
         }
         self.answering = true;
         self.failures = 0;
-        self.answers_udp |= source != Source::Stream;
-        if source == Source::Stream && !flight.beside && now >= self.stream_until {
+        self.answers_udp |= !by_stream;
+        if by_stream && !flight.beside && now >= self.stream_until {
             self.stream_until = now + STREAM_PREFERRED;
         }
         let wait = match body {
@@ -364,6 +368,13 @@ impl Endpoint {
             self.unschedule(flight.topic);
             self.schedule(flight.topic, now + wait);
         }
+        let attended = match body {
+            Body::AnnounceReply(reply) if by_stream && flight.event != AnnounceEvent::Stopped => {
+                Some(reply.attended)
+            }
+            _ => None,
+        };
+        self.review_line(now, attended, outbox);
     }
 
     /// Asks again with the token, in a transaction of its own: a second copy of the answer means
@@ -377,7 +388,10 @@ impl Endpoint {
         outbox: &mut Outbox,
     ) {
         flight.tokens += 1;
-        if flight.tokens > TOKENS_MAX || token.len() != TOKEN_LENGTH || source == Source::Stream {
+        if flight.tokens > TOKENS_MAX
+            || token.len() != TOKEN_LENGTH
+            || source == Source::Stream(self.address)
+        {
             self.fail(now, flight.topic, "takes no token of its own", outbox);
             return;
         }

@@ -100,17 +100,17 @@ pub enum Event {
         /// What.
         datagram: Bytes,
     },
-    /// The answer to [`Action::Exchange`], without its length prefix.
-    StreamReply {
-        /// Which one.
-        exchange: u64,
-        /// What came.
-        response: Bytes,
+    /// A message came over a TCP connection to a tracker, without its length prefix.
+    StreamMessage {
+        /// The tracker.
+        from: SocketAddr,
+        /// What; at most 4,096 bytes.
+        message: Bytes,
     },
-    /// The answer to [`Action::Exchange`]: there is none.
-    StreamFailed {
-        /// Which one.
-        exchange: u64,
+    /// A TCP connection to a tracker could not be opened, or has ended, but for [`Action::CloseStream`].
+    StreamLost {
+        /// The tracker.
+        to: SocketAddr,
     },
 }
 
@@ -129,16 +129,18 @@ pub enum Action {
         /// What; at most 1,200 bytes.
         datagram: Bytes,
     },
-    /// Connect by TCP, send the request after its length, read one response (at most 4,096 bytes)
-    /// after its length, within 10 s; answered by [`Event::StreamReply`] or
-    /// [`Event::StreamFailed`].
-    Exchange {
-        /// Names the exchange; never used twice.
-        exchange: u64,
+    /// Send a message, after its length, over the TCP connection to a tracker, which is opened if there is none. What
+    /// comes back is told by [`Event::StreamMessage`], and its end by [`Event::StreamLost`].
+    SendStream {
         /// Where to.
-        address: SocketAddr,
+        to: SocketAddr,
         /// What; at most 1,200 bytes.
-        request: Bytes,
+        message: Bytes,
+    },
+    /// Close the TCP connection to a tracker, if there is one: it does not answer.
+    CloseStream {
+        /// Where to.
+        to: SocketAddr,
     },
     /// A tracker knows these peers.
     Peers {

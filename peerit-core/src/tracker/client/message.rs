@@ -20,6 +20,7 @@ pub(super) fn request(
     own: PeerId,
     event: AnnounceEvent,
     part: Part,
+    attend: bool,
 ) -> Bytes {
     // An announce has 70 bytes at least, the answer to one without a valid token 29: no padding is
     // needed.
@@ -30,6 +31,7 @@ pub(super) fn request(
         event: event.into(),
         seed: part.seed,
         peers_wanted: PEERS_WANTED_MAX.try_into().unwrap_or(u32::MAX),
+        attend,
     };
     encoded(transaction, token, proto::request::Body::Announce(announce))
 }

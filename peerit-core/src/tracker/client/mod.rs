@@ -4,6 +4,7 @@ mod backoff;
 mod endpoint;
 mod event;
 mod keep_alive;
+mod line;
 mod message;
 mod signals;
 mod slot;
@@ -53,7 +54,8 @@ struct Outbox {
 /// time up to 15 min, whatever the number of topics.
 ///
 /// Where UDP works, each tracker hears something every 20 to 25 s, so that a NAT lets its signals in; a
-/// changed address is noticed by that, and announced.
+/// changed address is noticed by that, and announced. Where it does not, the TCP connection is kept open for them, with
+/// a word a minute, if the tracker pushes signals down it.
 ///
 /// A tracker cannot make the client grow or hurry: answers count if they repeat the random
 /// transaction and come from the address asked, lists are cut to 50 peers, intervals kept within 10
@@ -70,8 +72,8 @@ pub struct TrackerClient {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Datagram(SocketAddr),
-    /// The connection that was opened to ask: it vouches for the tracker.
-    Stream,
+    /// The connection that was opened to it: that vouches for the tracker.
+    Stream(SocketAddr),
 }
 
 /// What we are in a swarm.
@@ -119,7 +121,9 @@ impl TrackerClient {
             Event::Leave { topic } => self.leave(now, topic),
             Event::Signal { topic, receiver, sealed } => self.signal(now, topic, receiver, sealed),
             Event::NetworkChanged => {
-                self.trackers.values_mut().for_each(|tracker| tracker.network_changed(now));
+                for tracker in self.trackers.values_mut() {
+                    tracker.network_changed(now, &mut self.outbox);
+                }
             }
             Event::PathLost => {
                 self.trackers.values_mut().for_each(|tracker| tracker.path_lost(now));
@@ -135,14 +139,14 @@ impl TrackerClient {
                 }
             }
             Event::Datagram { from, datagram } => self.datagram(now, from, datagram),
-            Event::StreamReply { exchange, response } => {
-                let response = codec::decode_response(response);
-                match response.filter(|response| response.transaction == exchange) {
-                    Some(response) => self.answered(now, Source::Stream, &response),
-                    None => self.stream_failed(now, exchange),
+            Event::StreamMessage { from, message } => match codec::decode_response(message) {
+                Some(response) => self.answered(now, Source::Stream(from), &response),
+                None => {
+                    self.outbox.actions.push_back(Action::CloseStream { to: from });
+                    self.stream_lost(now, from);
                 }
-            }
-            Event::StreamFailed { exchange } => self.stream_failed(now, exchange),
+            },
+            Event::StreamLost { to } => self.stream_lost(now, to),
         }
         self.advance(now);
     }
@@ -245,9 +249,9 @@ impl TrackerClient {
         }
     }
 
-    fn stream_failed(&mut self, now: Timestamp, exchange: u64) {
-        for tracker in self.trackers.values_mut() {
-            tracker.stream_failed(now, exchange, &mut self.outbox);
+    fn stream_lost(&mut self, now: Timestamp, to: SocketAddr) {
+        for tracker in self.trackers.values_mut().filter(|one| one.is_at(Source::Stream(to))) {
+            tracker.stream_lost(now, to, &mut self.outbox);
         }
     }
 

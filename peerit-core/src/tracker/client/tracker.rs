@@ -70,8 +70,8 @@ impl Tracker {
         endpoint.is_some()
     }
 
-    pub(super) fn network_changed(&mut self, now: Timestamp) {
-        self.endpoints.iter_mut().for_each(|endpoint| endpoint.network_changed(now));
+    pub(super) fn network_changed(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        self.endpoints.iter_mut().for_each(|endpoint| endpoint.network_changed(now, outbox));
     }
 
     pub(super) fn path_lost(&mut self, now: Timestamp) {
@@ -113,7 +113,7 @@ impl Tracker {
             match known {
                 Some(endpoint) if count > 0 => {
                     if let Some(address) = family.nth(endpoint.failures() as usize % count) {
-                        endpoint.move_to(now, *address);
+                        endpoint.move_to(now, *address, outbox);
                     }
                 }
                 Some(_) => {}
@@ -154,10 +154,11 @@ impl Tracker {
         }
     }
 
-    pub(super) fn stream_failed(&mut self, now: Timestamp, exchange: u64, outbox: &mut Outbox) {
-        self.endpoints
-            .iter_mut()
-            .for_each(|endpoint| endpoint.stream_failed(now, exchange, outbox));
+    pub(super) fn stream_lost(&mut self, now: Timestamp, to: SocketAddr, outbox: &mut Outbox) {
+        let source = Source::Stream(to);
+        for endpoint in self.endpoints.iter_mut().filter(|endpoint| endpoint.is_at(source)) {
+            endpoint.stream_lost(now, outbox);
+        }
     }
 
     pub(super) fn advance(&mut self, now: Timestamp, outbox: &mut Outbox) {

@@ -100,6 +100,8 @@ fn peers_meet_over_a_bad_network() {
         assert!(net.nodes[&address(A)].known().contains(&dial(B)));
         assert!(net.nodes[&address(B)].known().contains(&dial(A)));
         net.faults = Faults::default();
+        // An older announce that comes later would be the last word until the next one.
+        net.run(seconds(2));
         net.tell(address(A), ClientEvent::Completed { topic: TOPIC });
         net.run(seconds(30));
         assert_eq!(net.size(address(T1)), (1, 1));
@@ -375,7 +377,10 @@ fn peer(number: u8, ip: [u8; 4]) -> proto::Peer {
 #[test]
 fn answers_nobody_asked_for_are_dropped() {
     let (mut client, transaction) = asking();
-    let good = reply(transaction, proto::AnnounceReply { seeds: 5, ..Default::default() });
+    let good = reply(
+        transaction,
+        proto::AnnounceReply { attended: false, seeds: 5, ..Default::default() },
+    );
     for (from, datagram) in [
         (T2, good.clone()),
         ("192.0.2.1:59001", good.clone()),
@@ -410,6 +415,7 @@ fn a_hostile_tracker_makes_nothing_grow_or_hurry() {
         leeches: u32::MAX,
         peers,
         observed: None,
+        attended: false,
     };
     let too_long = reply(transaction, answer(0, peers.clone()));
     let from = address(T1);
@@ -452,10 +458,26 @@ fn an_answer_of_another_kind_does_not_lose_the_request() {
     let body = Some(proto::response::Body::ScrapeReply(proto::ScrapeReply::default()));
     let datagram = proto::Response { transaction, body }.encode_to_vec().into();
     client.handle_event(at(0), ClientEvent::Datagram { from: address(T1), datagram });
-    client.handle_event(at(0), ClientEvent::StreamFailed { exchange: transaction });
+    client.handle_event(at(0), ClientEvent::StreamLost { to: address(T1) });
     assert_eq!(client.poll_timeout(), Some(at(1)));
     client.handle_timeout(at(1));
     assert_eq!(sent(&mut client), transaction);
+}
+
+#[test]
+fn what_is_no_response_ends_the_connection() {
+    let (mut client, _) = asking();
+    let mut actions = Vec::new();
+    for second in 1..3 {
+        client.handle_timeout(at(second));
+        actions.extend(std::iter::from_fn(|| client.poll()));
+    }
+    let to = address(T1);
+    let is_asked = |action: &ClientAction| matches!(action, ClientAction::SendStream { to: at, .. } if *at == to);
+    assert!(actions.iter().any(is_asked), "{actions:?}");
+    let message = Bytes::from_static(&[0xff; 40]);
+    client.handle_event(at(3), ClientEvent::StreamMessage { from: to, message });
+    assert_eq!(client.poll(), Some(ClientAction::CloseStream { to }));
 }
 
 #[test]

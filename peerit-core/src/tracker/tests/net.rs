@@ -33,12 +33,15 @@ enum Arrival {
         to: SocketAddr,
         datagram: Bytes,
     },
-    /// At the tracker, of a client's exchange.
+    /// At the tracker, of a client, over a connection.
     Request {
-        exchange: u64,
-        client: SocketAddr,
-        tracker: SocketAddr,
+        connection: u64,
         request: Bytes,
+    },
+    /// At a client, over a connection; none: it has ended.
+    Response {
+        connection: u64,
+        response: Option<Bytes>,
     },
     /// At a client.
     Event {
@@ -82,6 +85,10 @@ pub(super) struct Net {
     pub(super) nat_timeout: Option<Duration>,
     /// Port on the outside, and when it was last used.
     mappings: BTreeMap<SocketAddr, (u16, Timestamp)>,
+    /// Client and tracker of each TCP connection.
+    pub(super) lines: BTreeMap<u64, (SocketAddr, SocketAddr)>,
+    /// Those that nothing passes any more.
+    dead: BTreeSet<u64>,
     arrivals: BTreeMap<(Timestamp, u64), Arrival>,
     sequence: u64,
     rng: Rng,
@@ -103,6 +110,8 @@ impl Net {
             keep_alives: 0,
             nat_timeout: None,
             mappings: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            dead: BTreeSet::new(),
             arrivals: BTreeMap::new(),
             sequence: 0,
             rng: Rng::from_seed(seed),
@@ -183,37 +192,89 @@ impl Net {
                 }
                 if let Some(server) = self.servers.get_mut(&to) {
                     server.handle_event(now, ServerEvent::Datagram { from, datagram });
-                    if let Some(ServerAction::Send { to: back, datagram }) = server.poll() {
-                        self.send(to, back, &datagram);
-                    }
+                    self.drain_server(to);
                 } else if let Some(node) = self.inside(to).filter(|to| self.nodes.contains_key(to))
                 {
                     self.tell(node, ClientEvent::Datagram { from, datagram });
                 }
             }
-            Arrival::Request { exchange, client, tracker, request } => {
-                let server =
-                    self.servers.get_mut(&tracker).filter(|_| !self.down.contains(&tracker));
-                let actions: Option<Vec<_>> = server.map(|server| {
-                    // Over TCP the port is another one.
-                    let from = SocketAddr::new(client.ip(), 50_000);
-                    server.handle_event(now, ServerEvent::Request { connection: 1, from, request });
-                    std::iter::from_fn(|| server.poll()).collect()
-                });
-                let mut event = None;
-                for action in actions.unwrap_or_default() {
-                    match action {
-                        ServerAction::Reply { response, .. } => {
-                            event = Some(ClientEvent::StreamReply { exchange, response });
-                        }
-                        ServerAction::Send { to, datagram } => self.send(tracker, to, &datagram),
-                        ServerAction::Close { .. } | ServerAction::Relay { .. } => panic!(),
+            Arrival::Request { connection, request } => self.requested(connection, request),
+            Arrival::Response { connection, response } => {
+                let Some((client, from)) = self.lines.get(&connection).copied() else { return };
+                let event = match response {
+                    Some(message) => ClientEvent::StreamMessage { from, message },
+                    None => {
+                        self.lines.remove(&connection);
+                        ClientEvent::StreamLost { to: from }
                     }
-                }
-                let event = event.unwrap_or(ClientEvent::StreamFailed { exchange });
-                self.after(20, Arrival::Event { client, event });
+                };
+                self.tell(client, event);
             }
             Arrival::Event { client, event } => self.tell(client, event),
+        }
+    }
+
+    fn requested(&mut self, connection: u64, request: Bytes) {
+        let line = self.lines.get(&connection).filter(|_| !self.dead.contains(&connection));
+        let Some((client, tracker)) = line.copied() else { return };
+        if self.down.contains(&tracker) || !self.servers.contains_key(&tracker) {
+            return self.after(20, Arrival::Response { connection, response: None });
+        }
+        // Over TCP the port is another one.
+        let from = SocketAddr::new(client.ip(), 50_000);
+        let event = ServerEvent::Request { connection, from, request };
+        self.servers.get_mut(&tracker).unwrap().handle_event(self.now, event);
+        self.drain_server(tracker);
+    }
+
+    /// All connections end, and both sides are told.
+    pub(super) fn cut_lines(&mut self) {
+        for (connection, (_, tracker)) in self.lines.clone() {
+            let server = self.servers.get_mut(&tracker).unwrap();
+            server.handle_event(self.now, ServerEvent::Closed { connection });
+            self.after(0, Arrival::Response { connection, response: None });
+        }
+    }
+
+    /// Trackers are started anew, and no packet tells their clients.
+    pub(super) fn forget_lines(&mut self) {
+        for server in self.servers.values_mut() {
+            *server = TrackerServer::new(ServerConfig::default(), [9; 32]);
+        }
+        self.dead.extend(self.lines.keys());
+    }
+
+    fn drain_server(&mut self, tracker: SocketAddr) {
+        while let Some(action) = self.servers.get_mut(&tracker).unwrap().poll() {
+            match action {
+                ServerAction::Reply { connection, response }
+                | ServerAction::Push { connection, response } => {
+                    let response = Some(response);
+                    self.after(20, Arrival::Response { connection, response });
+                }
+                ServerAction::Send { to, datagram } => self.send(tracker, to, &datagram),
+                ServerAction::Attend { .. } => {}
+                ServerAction::Close { .. } | ServerAction::Relay { .. } => panic!(),
+            }
+        }
+    }
+
+    /// The connection between a node and a tracker, opened if there is none.
+    fn line(&mut self, client: SocketAddr, tracker: SocketAddr) -> u64 {
+        let known = self.lines.iter().find(|(_, ends)| **ends == (client, tracker));
+        if let Some((connection, _)) = known {
+            return *connection;
+        }
+        self.sequence += 1;
+        self.lines.insert(self.sequence, (client, tracker));
+        self.sequence
+    }
+
+    fn hang_up(&mut self, client: SocketAddr, tracker: SocketAddr) {
+        let connection = self.line(client, tracker);
+        self.lines.remove(&connection);
+        if let Some(server) = self.servers.get_mut(&tracker) {
+            server.handle_event(self.now, ServerEvent::Closed { connection });
         }
     }
 
@@ -244,11 +305,16 @@ impl Net {
                     };
                     self.after(30, Arrival::Event { client: address, event });
                 }
-                ClientAction::Exchange { exchange, address: tracker, request } => {
-                    self.traffic.exchanges += 1;
-                    let client = address;
-                    self.after(60, Arrival::Request { exchange, client, tracker, request });
+                ClientAction::SendStream { to, message } => {
+                    if is_keep_alive(&message) {
+                        self.keep_alives += 1;
+                    } else {
+                        self.traffic.exchanges += 1;
+                    }
+                    let connection = self.line(address, to);
+                    self.after(60, Arrival::Request { connection, request: message });
                 }
+                ClientAction::CloseStream { to } => self.hang_up(address, to),
             }
         }
     }

@@ -109,6 +109,7 @@ fn announce(peer: PeerId) -> proto::Announce {
         event: 0,
         seed: false,
         peers_wanted: 50,
+        attend: false,
     }
 }
 
@@ -454,6 +455,56 @@ fn a_signal_goes_to_where_the_receivers_last_datagram_came_from() {
     assert_eq!(to, new_port);
     assert_eq!(response.body, Some(ResponseBody::Signal(signal)));
     assert!(response.transaction != 0 && response.transaction != 77, "the tracker's own");
+}
+
+/// Announces over a TCP connection that is to be attended; whether it is.
+fn attend(f: &mut Fixture, connection: u64, from: SocketAddr, announce: proto::Announce) -> bool {
+    let announce = proto::Announce { attend: true, ..announce };
+    let body = Some(RequestBody::Announce(announce));
+    let request = proto::Request { transaction: 5, body, ..Default::default() };
+    let request = request.encode_to_vec().into();
+    f.server.handle_event(f.now, ServerEvent::Request { connection, from, request });
+    let mut actions: Vec<_> = std::iter::from_fn(|| f.server.poll()).collect();
+    let Some(ServerAction::Reply { response, .. }) = actions.pop() else { panic!() };
+    assert!(actions.len() <= 1);
+    assert!(actions.iter().all(|action| *action == ServerAction::Attend { connection }));
+    match proto::Response::decode(response).unwrap().body {
+        Some(ResponseBody::AnnounceReply(reply)) => reply.attended,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_signal_is_pushed_down_a_connection_that_is_attended() {
+    let mut f = Fixture::default();
+    f.announce(host(1), announce(id(1)));
+    assert!(attend(&mut f, 7, host(2), announce(id(2))));
+    assert!(attend(&mut f, 7, host(2), announce(id(2))), "again over the same one");
+    let signal = signal(id(1), id(2));
+    let pushed = |f: &mut Fixture| {
+        let token = f.token(host(1));
+        let body = Some(RequestBody::Signal(signal.clone()));
+        let request = proto::Request { transaction: 77, token, body, padding: Bytes::new() };
+        f.datagram(host(1), request.encode_to_vec())
+    };
+    let Some(ServerAction::Push { connection: 7, response }) = pushed(&mut f) else { panic!() };
+    let response = proto::Response::decode(response).unwrap();
+    assert_eq!(response.body, Some(ResponseBody::Signal(signal.clone())));
+    f.server.handle_event(f.now, ServerEvent::Closed { connection: 7 });
+    assert!(
+        matches!(pushed(&mut f), Some(ServerAction::Send { to, .. }) if to == host(1)),
+        "refused"
+    );
+    // By UDP again.
+    f.announce(host(2), announce(id(2)));
+    assert!(matches!(pushed(&mut f), Some(ServerAction::Send { to, .. }) if to == host(2)));
+}
+
+#[test]
+fn one_host_has_eight_connections_attended() {
+    let mut f = Fixture::default();
+    let attended = (0..20).filter(|number| attend(&mut f, *number, host(2), announce(id(2))));
+    assert_eq!(attended.count(), 8);
 }
 
 #[test]

@@ -131,6 +131,64 @@ fn where_udp_is_blocked_signals_go_out_over_tcp() {
     assert_eq!(heard(&net), [b"over TCP"]);
 }
 
+/// Two nodes in networks that block UDP; B has been there for a while.
+fn met_over_tcp() -> Net {
+    let mut net = Net::new(1);
+    net.add_tracker("t1:59000", address(T1));
+    net.udp_blocked.insert(address(T1));
+    for (node, number) in [(B, 2), (A, 1)] {
+        net.add_node(address(node), id(number));
+        net.join(address(node), &["t1:59000"], true);
+        net.run(Duration::from_secs(300));
+    }
+    net
+}
+
+#[test]
+fn where_udp_is_blocked_signals_are_pushed_over_tcp() {
+    let mut net = met_over_tcp();
+    for round in 1..=20 {
+        // A NAT forgets a connection after some minutes; what was announced last is older than that.
+        net.run(Duration::from_secs(37));
+        signal(&mut net, "over TCP");
+        assert_eq!(heard(&net).len(), round);
+    }
+    assert_eq!(net.lines.len(), 2, "one connection each");
+    net.keep_alives = 0;
+    net.run(Duration::from_secs(3_600));
+    // A word over it, and datagrams that find out whether UDP passes again.
+    assert!((340..=520).contains(&net.keep_alives), "{}", net.keep_alives);
+    for node in [A, B] {
+        net.tell(address(node), ClientEvent::Leave { topic: TOPIC });
+    }
+    net.run(Duration::from_secs(5));
+    assert!(net.lines.is_empty(), "who has left hangs up");
+}
+
+#[test]
+fn a_lost_connection_to_a_tracker_is_opened_again() {
+    let mut net = met_over_tcp();
+    net.cut_lines();
+    net.run(Duration::from_secs(1));
+    signal(&mut net, "again");
+    assert_eq!(heard(&net), [b"again"]);
+    // The tracker is started anew, and knows nobody; a word that has no answer tells.
+    net.forget_lines();
+    net.run(Duration::from_secs(50 + 10 + 1));
+    signal(&mut net, "and again");
+    assert_eq!(heard(&net).len(), 2);
+}
+
+#[test]
+fn where_udp_passes_again_the_connection_is_closed() {
+    let mut net = met_over_tcp();
+    net.udp_blocked.clear();
+    net.run(Duration::from_secs(30));
+    assert!(net.lines.is_empty());
+    signal(&mut net, "by UDP");
+    assert_eq!(heard(&net), [b"by UDP"]);
+}
+
 #[test]
 fn signals_pass_a_bad_network_when_they_are_repeated() {
     for seed in 0..50 {

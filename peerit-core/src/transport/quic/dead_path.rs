@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_channel::{Receiver, TryRecvError};
 use quinn::{Connection, VarInt};
 
-use crate::runtime::Runtime;
+use crate::runtime::{RoundTrip, Runtime};
 
 /// Silence after which a path is dead on which something was asked: what a user takes for a hitch still. QUIC asks
 /// about six times meanwhile (its probes double their distance, RFC 9002, section 6.2.1), so this is no loss by chance. A
@@ -29,19 +29,20 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 const SILENT: VarInt = VarInt::from_u32(2);
 
 /// Closes a connection whose path is dead: that of a peer whose address has changed or that was killed. Ends when
-/// `stop` is closed, or with the connection.
+/// `stop` is closed, or with the connection. Tells the round trip time as well.
 ///
 /// The idle timeout does not do that: it would have to be as short, and then idle connections would need keep-alives every
 /// second.
 pub(super) async fn watch(
     runtime: Arc<dyn Runtime>,
-    connection: Connection,
+    (connection, round_trip): (Connection, RoundTrip),
     stop: Receiver<Infallible>,
 ) {
     let mut silence = Silence::default();
     while connection.close_reason().is_none() && stop.try_recv() == Err(TryRecvError::Empty) {
         runtime.sleep(LOOK_INTERVAL).await;
         let stats = connection.stats();
+        round_trip.set(stats.path.rtt);
         let seen = Seen { received: stats.udp_rx.datagrams, sent: stats.udp_tx.datagrams };
         if silence.is_dead(Instant::now(), seen, stats.path.rtt) {
             connection.close(SILENT, b"");

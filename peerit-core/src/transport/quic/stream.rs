@@ -13,7 +13,7 @@ use quinn::{Connection, ReadError, RecvStream, SendStream, VarInt, WriteError};
 
 use super::dead_path;
 use super::window::ReceiveWindow;
-use crate::runtime::{Runtime, timeout};
+use crate::runtime::{ByteStream, RoundTrip, Runtime, timeout};
 
 /// Most bytes that are taken from the writer beyond what the congestion window lets out, as for TCP: what is
 /// taken is decided, no other block can overtake it, and a cancel comes too late. It lasts for a scheduler's
@@ -36,6 +36,7 @@ pub(super) struct QuicStream {
     receive: RecvStream,
     window: ReceiveWindow,
     closed: bool,
+    round_trip: RoundTrip,
     /// Ends the watch over the path.
     _watched: Sender<Infallible>,
 }
@@ -48,9 +49,17 @@ impl QuicStream {
     ) -> Self {
         let window = ReceiveWindow::new(Instant::now());
         let (watched, stop) = async_channel::bounded(1);
-        let watch = dead_path::watch(Arc::clone(&runtime), connection.clone(), stop);
-        runtime.spawn(Box::pin(watch));
-        Self { runtime, connection, send, receive, window, closed: false, _watched: watched }
+        let round_trip = RoundTrip::default();
+        let path = (connection.clone(), round_trip.clone());
+        runtime.spawn(Box::pin(dead_path::watch(Arc::clone(&runtime), path, stop)));
+        let closed = false;
+        Self { runtime, connection, send, receive, window, closed, round_trip, _watched: watched }
+    }
+}
+
+impl ByteStream for QuicStream {
+    fn round_trip(&self) -> Option<RoundTrip> {
+        Some(self.round_trip.clone())
     }
 }
 

@@ -9,6 +9,8 @@ use crate::runtime::testing::block_on;
 /// Yields at most so many bytes at once.
 struct Pieces(Cursor<Vec<u8>>, usize);
 
+impl ByteStream for Pieces {}
+
 impl AsyncRead for Pieces {
     fn poll_read(
         mut self: Pin<&mut Self>,

@@ -1,20 +1,16 @@
 //! Floods of garbage on the socket that carries a transfer.
 
 use std::fs;
-use std::fs::File;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fd::AsFd;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-
 use super::super::bench;
 use super::super::network::Place;
 use super::{Transfer, time_to_resume};
 use crate::host::Host;
-use crate::namespace::run;
+use crate::namespace::{enter, run};
 
 /// Datagrams a second, and how they are spread.
 const PER_SECOND: u32 = 50_000;
@@ -50,9 +46,7 @@ fn garbage(number: u64) -> Vec<u8> {
 
 /// Sends garbage from one host to a socket until it is stopped, and counts what comes back.
 fn flood(from: &Host, target: SocketAddr, stop: &AtomicBool) -> Flood {
-    let namespace = File::open(format!("/run/netns/{}", from.namespace().name())).unwrap();
-    // Of this thread alone.
-    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+    enter(from.namespace().name());
     let socket = UdpSocket::bind(("0.0.0.0", 0)).unwrap();
     socket.set_nonblocking(true).unwrap();
     let (mut flood, mut buffer, started) = (Flood::default(), [0; 2_048], Instant::now());

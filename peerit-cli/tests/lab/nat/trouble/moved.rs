@@ -15,11 +15,27 @@ const NEW_NUMBER: u8 = 77;
 /// One side after the other, as only the side that has dialled can take a QUIC connection along.
 #[test]
 fn a_punched_transfer_goes_on_after_either_side_has_moved() {
+    goes_on("restricted/restricted", "punched", &[Place::Near, Place::Far]);
+}
+
+#[test]
+#[ignore = "half a minute: see the head of the module"]
+fn a_transfer_by_tcp_goes_on_after_the_downloader_has_moved() {
+    goes_on("open/udp-blocked", "direct", &[Place::Far]);
+}
+
+#[test]
+fn a_relayed_transfer_goes_on_after_either_side_has_moved() {
+    goes_on("udp-blocked/udp-blocked", "relayed", &[Place::Near, Place::Far]);
+}
+
+/// Moves one site after the other while a transfer runs that has begun by this path.
+fn goes_on(pairing: &str, begun_by: &str, places: &[Place]) {
     let Some(bench) = bench() else { return };
-    let transfer = Transfer::begin(&bench, "restricted/restricted", 96, "punched");
+    let transfer = Transfer::begin(&bench, pairing, 96, begun_by);
     let cell = &transfer.cell;
-    let places = [Place::Near, Place::Far];
-    for (place, site) in places.into_iter().zip(&cell.sites) {
+    for place in places.iter().copied() {
+        let site = &cell.sites[if place == Place::Near { 0 } else { 1 }];
         cell.internet.move_site(site, place, NEW_NUMBER);
         let pause = time_to_resume(cell.downloader());
         let path = path(&cell.downloader().share());

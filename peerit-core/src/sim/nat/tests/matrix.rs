@@ -11,10 +11,6 @@ const RELAYED_WITHIN: Duration = Duration::from_secs(3);
 /// When a relayed connection has given way to one by many ports at the latest: 25 s after it began.
 const BIRTHDAY_WITHIN: Duration = Duration::from_secs(28);
 
-/// When both have one if the first cannot be asked, as no datagram reaches it: it looks for others itself, after 10,
-/// 20 and 40 s as a lonely leech does.
-const ASKING_WITHIN: Duration = Duration::from_secs(45);
-
 /// Seeds a cell.
 const SEEDS: u64 = 12;
 
@@ -31,13 +27,7 @@ fn cell(scenario: &NatScenario) {
     if by_birthday {
         assert!(report.direct_after().is_some_and(|after| after <= BIRTHDAY_WITHIN), "{report:#?}");
     }
-    let within = if !scenario.sites[0].has_udp() {
-        ASKING_WITHIN
-    } else if possible {
-        DIRECT_WITHIN
-    } else {
-        RELAYED_WITHIN
-    };
+    let within = if possible { DIRECT_WITHIN } else { RELAYED_WITHIN };
     let after = if possible { report.direct_after() } else { report.connected_after() };
     assert!(after.is_some_and(|after| after <= within), "{after:?}: {report:#?}");
 }

@@ -22,10 +22,12 @@ impl Endpoint {
         self.send(now, message::keep_alive(transaction, &self.token), outbox);
     }
 
-    /// Whether the tracker may push signals to us: it knows our socket.
+    /// Whether the tracker may push signals to us as datagrams, or it is to be seen whether it may again: three in a row
+    /// may have been lost by chance, and over TCP it sees nothing of how a NAT maps.
     pub(super) fn is_kept_alive(&self, now: Timestamp) -> bool {
         let is_member = |slot: &Slot| slot.announced && slot.event != AnnounceEvent::Stopped;
-        self.answers_udp && now >= self.stream_until && self.slots.values().any(is_member)
+        let is_by_udp = self.answers_udp && now >= self.stream_until;
+        (is_by_udp || self.line.is_attended()) && self.slots.values().any(is_member)
     }
 
     /// Whether the tracker knows us in a swarm, and answers.
@@ -42,9 +44,8 @@ impl Endpoint {
     ) {
         let transaction = outbox.rng.next_u64().max(1);
         let request = message::signal(transaction, &self.token, &signal);
-        if now < self.stream_until || !self.answers_udp {
-            let (exchange, address) = (transaction, self.address);
-            outbox.actions.push_back(Action::Exchange { exchange, address, request });
+        if now < self.stream_until || !self.answers_udp || self.line.is_attended() {
+            self.send_over_line(request, outbox);
         } else {
             self.send(now, request, outbox);
             self.signals.sent(transaction, signal);
@@ -52,7 +53,8 @@ impl Endpoint {
     }
 
     /// The machine has other addresses now: everything is said anew, as to a tracker never heard of.
-    pub(in super::super) fn network_changed(&mut self, now: Timestamp) {
+    pub(in super::super) fn network_changed(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        self.hang_up(outbox);
         (self.retry_at, self.stream_until, self.observed) = (now, Timestamp::ZERO, None);
         self.answers_udp = false;
         self.announce_all(now);
@@ -61,6 +63,7 @@ impl Endpoint {
     /// The next keep-alive, whose answer says where the tracker sees us, need not wait.
     pub(in super::super) fn path_lost(&mut self, now: Timestamp) {
         self.keep_alive.hurry(now);
+        self.line.hurry(now);
     }
 
     /// A router leads another address to our port, or none: trackers hear of it where that means another port.
@@ -75,12 +78,11 @@ impl Endpoint {
 
     fn announce_all(&mut self, now: Timestamp) {
         for topic in self.slots.keys().copied().collect::<Vec<_>>() {
-            let waiting = self.slots.get_mut(&topic).filter(|slot| slot.due.is_some());
-            if let Some(slot) = waiting {
+            if let Some(slot) = self.slots.get_mut(&topic) {
                 slot.lonely = 0;
-                self.unschedule(topic);
-                self.schedule(topic, now);
             }
+            self.unschedule(topic);
+            self.schedule(topic, now);
         }
     }
 
@@ -97,24 +99,22 @@ impl Endpoint {
 
     /// Says everything anew, at most as often as a tracker may have us announce; also to a tracker that was given up
     /// and is heard again.
-    fn renew(&mut self, now: Timestamp) {
+    pub(super) fn renew(&mut self, now: Timestamp) {
         if self.renewed_at.is_none_or(|at| now - at >= INTERVAL_MIN) {
             (self.renewed_at, self.retry_at) = (Some(now), now);
             self.announce_all(now);
         }
     }
 
-    /// Only what comes from the tracker's own socket was pushed by it.
     pub(super) fn take_signal(
         &mut self,
         now: Timestamp,
-        source: Source,
         signal: &proto::Signal,
         outbox: &mut Outbox,
     ) {
         let joined = |topic: &Topic| self.slots.contains_key(topic);
         let is_known = Topic::try_from(signal.topic.as_ref()).is_ok_and(|topic| joined(&topic));
-        if source != Source::Stream && is_known {
+        if is_known {
             outbox.actions.extend(self.signals.pushed(now, outbox.own, signal));
         }
     }
@@ -160,7 +160,9 @@ impl Endpoint {
     ) {
         let address = address.and_then(codec::decode_address);
         // Over TCP it sees another socket.
-        let Some(address) = address.filter(|_| source != Source::Stream) else { return };
+        let Some(address) = address.filter(|_| source == Source::Datagram(self.address)) else {
+            return;
+        };
         let before = self.observed.replace(address);
         if before == Some(address) {
             return;
