@@ -18,7 +18,7 @@ const DAILY_GIB_MAX: u32 = 4_095;
 #[derive(Clone, Debug, PartialEq, Eq, StructOpt)]
 #[structopt(name = "peerit-tracker")]
 pub struct Options {
-    /// Where to listen, UDP and TCP on the same number; port 0: any that is free
+    /// Where to listen, UDP and TCP on the same number, and STUN on the next UDP one; port 0: any that is free
     #[structopt(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:59000")]
     pub listen: SocketAddr,
 

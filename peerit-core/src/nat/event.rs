@@ -50,6 +50,8 @@ pub enum Event {
         observer: SocketAddr,
         /// Where.
         address: SocketAddr,
+        /// Port of the observer's address that answers STUN requests too, and is asked as well; 0: none.
+        other_port: u16,
     },
     /// Find a path to a peer. Answered by exactly one [`Action::Established`] or [`Action::Failed`], for
     /// all that are asked while one attempt goes on.
@@ -74,6 +76,8 @@ pub enum Event {
         topic: Topic,
         /// From whom, as the tracker says.
         sender: PeerId,
+        /// Where the tracker sees the sender; none if it does not say.
+        sender_address: Option<SocketAddr>,
         /// What; sealed.
         sealed: Bytes,
     },

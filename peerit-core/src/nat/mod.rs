@@ -10,6 +10,7 @@ mod event;
 mod ice;
 mod locals;
 mod memory;
+mod observers;
 mod report;
 mod seal;
 mod secrets;
@@ -28,6 +29,7 @@ pub use candidate::{Candidate, CandidateKind, Transport};
 pub use event::{Action, AttemptKey, Event, Opening, RelayToken, WayKey};
 use ice::Addressee;
 use memory::{Offers, Relayed};
+use observers::{Observers, Word};
 pub use report::{Fault, Mapping, Method, Obstacle, Outcome, Report, Trial};
 use secrets::Secrets;
 pub use signal::CANDIDATES_MAX;
@@ -63,14 +65,17 @@ const RELAYS_MAX: usize = 2;
 ///   is taken three offers in 30 s, and no more than 32 attempts are offered at a time. Who is at the end of
 ///   a path its handshake proves.
 /// - Somebody of the swarm that is connected through a relay, and says that its NAT is a symmetric one, can make
-///   this node send 2,000 checks of 110 bytes to ports of one IPv4 address that it names, 100 a second; or, as one that
-///   minds ports, 512 to one port. One such peer at a time, each again after 1, 2, 4, 8, 16 min.
+///   this node send 2,000 checks of 110 bytes to ports of the IPv4 address at which a tracker sees it, 100 a second; or, as
+///   one that minds ports, 512 to one port. One such peer at a time, each again after 1, 2, 4, 8, 16 min.
+/// - A tracker can have a port of its own address asked with STUN: three datagrams of 44 bytes each time that it sees this
+///   node elsewhere.
 ///
 /// Memory: an attempt takes up to 50 KB with its checks, so 3 MB in all; 96 KiB for the offers that were taken.
 pub struct NatTraversal {
     outbox: Outbox,
     swarms: BTreeMap<Topic, Swarm>,
     attempts: BTreeMap<Target, Attempt>,
+    observers: Observers,
     offers: Offers,
     relayed: Relayed,
 }
@@ -90,6 +95,7 @@ impl NatTraversal {
             outbox: Outbox::new(own, Secrets::new(seed), ice::start),
             swarms: BTreeMap::new(),
             attempts: BTreeMap::new(),
+            observers: Observers::default(),
             offers: Offers::default(),
             relayed: Relayed::default(),
         }
@@ -108,18 +114,21 @@ impl NatTraversal {
                     self.locals_changed(now);
                 }
             }
-            Event::Observed { observer, address } => {
-                if self.outbox.locals.observe(observer, address) {
-                    self.locals_changed(now);
+            Event::Observed { observer, address, other_port } => {
+                self.observed(now, observer, address);
+                if other_port != 0 {
+                    let other = SocketAddr::new(observer.ip().to_canonical(), other_port);
+                    self.observers.ask(now, other, u64::from_be_bytes(self.outbox.secrets.next()));
+                    self.hear_observers(now);
                 }
             }
             Event::Want { topic, peer, addresses } => {
                 self.want(now, Target { topic, peer }, &addresses);
             }
             Event::Unwant { topic, peer } => self.give_up(Target { topic, peer }),
-            Event::Signal { topic, sender, sealed } => {
+            Event::Signal { topic, sender, sender_address, sealed } => {
                 let from = Target { topic, peer: sender };
-                if let Err(error) = self.signal(now, from, &sealed) {
+                if let Err(error) = self.signal(now, from, sender_address, &sealed) {
                     log::debug!("signal from {sender:?}: {error}");
                 }
             }
@@ -155,6 +164,8 @@ impl NatTraversal {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.observers.handle_timeout(now);
+        self.hear_observers(now);
         let due = self.attempts.iter().filter(|(_, attempt)| attempt.next_timeout() <= now);
         for target in due.map(|(target, _)| *target).collect::<Vec<_>>() {
             self.with(now, target, |_, _| {});
@@ -180,7 +191,8 @@ impl NatTraversal {
         let attempts = self.attempts.values().map(Attempt::next_timeout);
         // With no room for another attempt, the end of one is waited for.
         let has_room = self.attempts.len() < ATTEMPTS_MAX;
-        attempts.chain(self.relayed.next_timeout().filter(|_| has_room)).min()
+        let relayed = self.relayed.next_timeout().filter(|_| has_room);
+        attempts.chain(relayed).chain(self.observers.poll_timeout()).min()
     }
 
     /// How the NAT in front of this node maps, as far as observers tell.
@@ -219,6 +231,23 @@ impl NatTraversal {
         self.relayed.remove(target);
         if self.attempts.get(&target).is_some_and(|attempt| attempt.is_upgrade) {
             self.give_up(target);
+        }
+    }
+
+    fn observed(&mut self, now: Timestamp, observer: SocketAddr, address: SocketAddr) {
+        if self.outbox.locals.observe(observer, address) {
+            self.locals_changed(now);
+        }
+    }
+
+    fn hear_observers(&mut self, now: Timestamp) {
+        while let Some(word) = self.observers.poll() {
+            match word {
+                Word::Send { to, datagram } => {
+                    self.outbox.actions.push_back(Action::SendStun { to, datagram });
+                }
+                Word::Observed { observer, address } => self.observed(now, observer, address),
+            }
         }
     }
 
@@ -282,7 +311,13 @@ impl NatTraversal {
         Some(if is_upgrade { attempt.into_upgrade() } else { attempt })
     }
 
-    fn signal(&mut self, now: Timestamp, from: Target, sealed: &Bytes) -> Result<(), SignalError> {
+    fn signal(
+        &mut self,
+        now: Timestamp,
+        from: Target,
+        sender_address: Option<SocketAddr>,
+        sealed: &Bytes,
+    ) -> Result<(), SignalError> {
         let own = self.outbox.own;
         let Some(swarm) = self.swarms.get(&from.topic) else { return Ok(()) };
         let opened = seal::open(&swarm.key, from.peer, own, sealed).ok_or(SignalError::Seal)?;
@@ -304,13 +339,18 @@ impl NatTraversal {
             let answering = self.new_attempt(now, from);
             self.attempts.extend(answering.map(|attempt| (from, attempt)));
         }
-        self.with(now, from, |attempt, outbox| attempt.signalled(now, &signal, outbox));
+        self.with(now, from, |attempt, outbox| {
+            attempt.seen_at(sender_address);
+            attempt.signalled(now, &signal, outbox);
+        });
         Ok(())
     }
 
     /// Finds the attempt by the name of the one checked or, for an answer, by where it comes from.
     fn stun(&mut self, now: Timestamp, from: SocketAddr, datagram: &Bytes) {
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        self.observers.handle_datagram(from, datagram);
+        self.hear_observers(now);
         let Some(addressee) = ice::addressee(datagram) else { return };
         let is_for = |attempt: &Attempt| match &addressee {
             Addressee::Check(fragment) => attempt.has_fragment(fragment),

@@ -11,6 +11,8 @@ pub struct Report {
     pub trials: Vec<Trial>,
     /// How the NAT in front of this node maps, as far as known.
     pub mapping: Mapping,
+    /// How the NAT in front of the peer maps, as it says.
+    pub remote_mapping: Mapping,
 }
 
 /// Most trials in a report: 8 dials, 2 relays, signals, the checks and their QUIC connections leave room.
@@ -160,10 +162,13 @@ impl fmt::Display for Report {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{trial}")?;
         }
-        if self.mapping == Mapping::EndpointDependent {
-            f.write_str(" (the NAT here is symmetric)")?;
-        }
-        Ok(())
+        let is_symmetric = |mapping| mapping == Mapping::EndpointDependent;
+        f.write_str(match (is_symmetric(self.mapping), is_symmetric(self.remote_mapping)) {
+            (true, true) => " (both NATs are symmetric)",
+            (true, false) => " (the NAT here is symmetric)",
+            (false, true) => " (the peer's NAT is symmetric)",
+            (false, false) => "",
+        })
     }
 }
 

@@ -337,11 +337,11 @@ impl Driver {
                         let _dropped = swarm.try_send(addresses);
                     }
                 }
-                ClientAction::Observed { tracker: observer, address } => {
-                    self.say(nat::Event::Observed { observer, address });
+                ClientAction::Observed { tracker: observer, address, other_port } => {
+                    self.say(nat::Event::Observed { observer, address, other_port });
                 }
-                ClientAction::Signal { topic, sender, sealed } => {
-                    self.say(nat::Event::Signal { topic, sender, sealed });
+                ClientAction::Signal { topic, sender, sender_address, sealed } => {
+                    self.say(nat::Event::Signal { topic, sender, sender_address, sealed });
                 }
             }
         }

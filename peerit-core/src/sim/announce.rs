@@ -182,7 +182,8 @@ impl Simulation {
                     let one_way = self.ports[to as usize].latency + LATENCY;
                     self.post(to, one_way, Mail::ToClient(event));
                 }
-                ServerAction::Attend { .. } => {}
+                // Nobody is behind a NAT here.
+                ServerAction::SendFromOther { .. } | ServerAction::Attend { .. } => {}
                 // This tracker is no relay.
                 ServerAction::Close { .. } | ServerAction::Relay { .. } => {
                     let event = ClientEvent::StreamLost { to: ADDRESS };

@@ -102,10 +102,18 @@ pub fn empty_request(transaction: u64) -> Bytes {
     request.encode_to_vec().into()
 }
 
-/// Whether `response` is a tracker's to the request of that transaction.
+/// The tracker's other port, 0 if it has none, from its answer over TCP to the [`empty_request`] of that transaction;
+/// none if `response` is not that.
 #[must_use]
-pub fn is_response_to(response: Bytes, transaction: u64) -> bool {
-    decode_response(response).is_some_and(|response| response.transaction == transaction)
+pub fn other_port(response: Bytes, transaction: u64) -> Option<u16> {
+    let response = decode_response(response).filter(|one| one.transaction == transaction)?;
+    let Some(proto::response::Body::ScrapeReply(reply)) = response.body else { return None };
+    Some(decode_other_port(reply.other_port))
+}
+
+/// 0, which means none, also for what is no port.
+pub(super) fn decode_other_port(port: u32) -> u16 {
+    u16::try_from(port).unwrap_or(0)
 }
 
 /// As many of `peers` as fit into `reply` when the whole response may have `limit` bytes.
@@ -155,6 +163,7 @@ mod tests {
                 observed: Some(encode_address(SocketAddr::new(ip, 65_535))),
                 peers: Vec::new(),
                 attended: limit == STREAM_RESPONSE_MAX,
+                other_port: 65_535,
             };
             fill_peers(&mut reply, vec![peer(ip); PEERS_WANTED_MAX], limit);
             assert_eq!(reply.peers.len(), count);

@@ -25,7 +25,7 @@ pub use client::{
     Action as ClientAction, Event as ClientEvent, TRACKERS_PER_TOPIC_MAX, TrackerClient,
     TrackerKey, TrackerStatus,
 };
-pub use codec::{empty_request, is_response_to};
+pub use codec::{empty_request, other_port};
 pub use server::{Action as ServerAction, Event as ServerEvent, ServerConfig, TrackerServer};
 
 /// Where a tracker listens unless told otherwise, UDP and TCP.

@@ -1,10 +1,13 @@
 //! The tracker's side.
 
+mod event;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use event::{Action, Event};
 use peerit_proto::Message;
 use peerit_proto::tracker::v1 as proto;
 use proto::request::Body as RequestBody;
@@ -13,10 +16,10 @@ use proto::response::Body as ResponseBody;
 use super::attendance::Attendance;
 use super::codec::{self, Announce, Ask};
 use super::rate::{Host, RateLimiter};
-use super::relay::RelayOpen;
+use super::stun::{self, AnswerFrom};
 use super::table::{Asker, Full, Reach, Table};
 use super::token::Tokens;
-use super::{DATAGRAM_MAX, INTERVAL_MAX, INTERVAL_MIN, STREAM_RESPONSE_MAX, stun};
+use super::{DATAGRAM_MAX, INTERVAL_MAX, INTERVAL_MIN, STREAM_RESPONSE_MAX};
 use crate::id::{PeerId, Topic};
 use crate::rng::Rng;
 use crate::time::Timestamp;
@@ -65,6 +68,10 @@ pub struct ServerConfig {
     /// address). Default 4,096: room for a carrier's NAT or a seedbox of many shares, but 64 hosts
     /// are needed to fill the table or its topics, and 16 to fill one topic.
     pub peers_per_host_max: u32,
+    /// UDP port of the same address that the driver listens on beside the main one; 0: none, the default. A host
+    /// that is seen at two addresses from two ports is behind a NAT with endpoint-dependent mapping. Peers are told of
+    /// it, and only STUN is answered there.
+    pub other_port: u16,
 }
 
 impl Default for ServerConfig {
@@ -75,6 +82,7 @@ impl Default for ServerConfig {
             topics_max: 65_536,
             peers_per_topic_max: 65_536,
             peers_per_host_max: 4_096,
+            other_port: 0,
         }
     }
 }
@@ -88,78 +96,6 @@ impl ServerConfig {
     pub(super) fn is_fresh(&self, now: Timestamp, seen: Timestamp) -> bool {
         now - seen < self.lifetime()
     }
-}
-
-/// What a tracker is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A datagram came.
-    Datagram {
-        /// From where, as the socket gave it.
-        from: SocketAddr,
-        /// What.
-        datagram: Bytes,
-    },
-    /// A request came over TCP, without its length prefix.
-    Request {
-        /// The driver's name for the connection.
-        connection: u64,
-        /// From where.
-        from: SocketAddr,
-        /// What.
-        request: Bytes,
-    },
-    /// A TCP connection that is attended has ended.
-    Closed {
-        /// Which one.
-        connection: u64,
-    },
-}
-
-/// What a tracker wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Send a datagram of at most 1,200 bytes.
-    Send {
-        /// Where to.
-        to: SocketAddr,
-        /// What.
-        datagram: Bytes,
-    },
-    /// Send a response of at most 4,096 bytes over TCP, after its length prefix.
-    Reply {
-        /// The connection.
-        connection: u64,
-        /// What.
-        response: Bytes,
-    },
-    /// Keep this TCP connection for [`ATTENDED_IDLE_MAX`](super::ATTENDED_IDLE_MAX) after each request: it is attended
-    /// from now on. Its end is told by [`Event::Closed`].
-    Attend {
-        /// The connection.
-        connection: u64,
-    },
-    /// Send a signal of at most 1,200 bytes down a TCP connection that is attended, or drop it if its peer is slow.
-    Push {
-        /// The connection.
-        connection: u64,
-        /// What.
-        response: Bytes,
-    },
-    /// Join a TCP connection with that of the other side, or refuse: see [`super::relay`].
-    Relay {
-        /// The connection.
-        connection: u64,
-        /// To be repeated in the answer.
-        transaction: u64,
-        /// What is asked.
-        open: RelayOpen,
-    },
-    /// Close a TCP connection: what came was no request.
-    Close {
-        /// The connection.
-        connection: u64,
-    },
 }
 
 /// Where a request came from, and the answer goes.
@@ -227,9 +163,10 @@ impl TrackerServer {
         self.table.expire(now);
         match event {
             Event::Datagram { from, datagram } if stun::is_stun(&datagram) => {
-                self.answer_stun(now, from, &datagram);
+                self.answer_stun(now, from, &datagram, false);
             }
             Event::Datagram { from, datagram } => self.answer_datagram(now, from, datagram),
+            Event::OtherPort { from, datagram } => self.answer_stun(now, from, &datagram, true),
             Event::Request { connection, from, request } => {
                 let channel = Channel::Stream { connection, from };
                 match codec::decode_request(request) {
@@ -264,11 +201,17 @@ impl TrackerServer {
         self.table.size(topic)
     }
 
-    fn answer_stun(&mut self, now: Timestamp, from: SocketAddr, request: &[u8]) {
-        let Some(datagram) = stun::answer(request, from) else { return };
-        if datagram.len() <= request.len() || self.stun_rate.allow(now, Host::of(from.ip())) {
-            self.actions.push_back(Action::Send { to: from, datagram });
+    fn answer_stun(&mut self, now: Timestamp, from: SocketAddr, request: &[u8], at_other: bool) {
+        let has_other = self.config.other_port != 0;
+        let Some((answer_from, datagram)) = stun::answer(request, from, has_other) else { return };
+        if datagram.len() > request.len() && !self.stun_rate.allow(now, Host::of(from.ip())) {
+            return;
         }
+        self.actions.push_back(if at_other == (answer_from == AnswerFrom::OtherPort) {
+            Action::Send { to: from, datagram }
+        } else {
+            Action::SendFromOther { to: from, datagram }
+        });
     }
 
     fn answer_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: Bytes) {
@@ -335,6 +278,7 @@ impl TrackerServer {
             observed: Some(codec::encode_address(from)),
             peers: Vec::new(),
             attended: matches!(reach, Some(Reach::Stream(_))),
+            other_port: self.config.other_port.into(),
         };
         if !announce.stopped {
             let peers = self.peers_for(now, from, announce);
@@ -394,19 +338,22 @@ impl TrackerServer {
             let (seeds, leeches) = self.table.size(*topic);
             proto::SwarmSize { seeds: saturated(seeds), leeches: saturated(leeches) }
         });
+        let swarms = swarms.collect();
         let observed = topics.is_empty().then(|| codec::encode_address(from));
-        ResponseBody::ScrapeReply(proto::ScrapeReply { swarms: swarms.collect(), observed })
+        let other_port = observed.as_ref().map_or(0, |_| self.config.other_port.into());
+        ResponseBody::ScrapeReply(proto::ScrapeReply { swarms, observed, other_port })
     }
 
     /// Passes a signal on to where the receiver's last datagram came from, or down the connection that it keeps open
     /// for that; its answer is the receiver's signal, if any.
     ///
-    /// Only peers of the topic have a voice: the sender must have announced from the same host.
+    /// Only peers of the topic have a voice: the sender must have announced from the same host. Where that is seen goes with
+    /// the signal.
     fn pass_on(
         &mut self,
         now: Timestamp,
         from: SocketAddr,
-        signal: proto::Signal,
+        mut signal: proto::Signal,
     ) -> Option<ResponseBody> {
         let unknown = Some(refusal(proto::RefusalReason::UnknownPeer));
         let topic = Topic::try_from(signal.topic.as_ref()).ok()?;
@@ -423,6 +370,7 @@ impl TrackerServer {
             && self.receiver_rate.allow(now, Host::of(to.ip()))
         {
             let transaction = self.rng.next_u64().max(1);
+            signal.sender_address = Some(codec::encode_address(from));
             let body = Some(ResponseBody::Signal(signal));
             let signal = proto::Response { transaction, body }.encode_to_vec().into();
             self.actions.push_back(match reach {

@@ -28,6 +28,10 @@ const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 const SOFTWARE: u16 = 0x8022;
 const OTHER_ADDRESS: u16 = 0x802c;
 
+/// What a [`CHANGE_REQUEST`] asks for (RFC 5780, section 7.2): another port; another address as well.
+const CHANGE_PORT: [u8; 4] = [0, 0, 0, 2];
+const CHANGE_BOTH: [u8; 4] = [0, 0, 0, 6];
+
 /// Attributes below this must be understood (RFC 8489, section 14).
 const OPTIONAL_FROM: u16 = 0x8000;
 
@@ -79,20 +83,32 @@ pub fn request_from(transaction: &TransactionId, from: AnswerFrom) -> Bytes {
     let mut body = BytesMut::new();
     match from {
         AnswerFrom::Here => {}
-        AnswerFrom::OtherPort => put_attribute(&mut body, CHANGE_REQUEST, &[0, 0, 0, 2]),
-        AnswerFrom::OtherAddress => put_attribute(&mut body, CHANGE_REQUEST, &[0, 0, 0, 6]),
+        AnswerFrom::OtherPort => put_attribute(&mut body, CHANGE_REQUEST, &CHANGE_PORT),
+        AnswerFrom::OtherAddress => put_attribute(&mut body, CHANGE_REQUEST, &CHANGE_BOTH),
     }
     put_attribute(&mut body, SOFTWARE, PADDING);
     message(BINDING_REQUEST, transaction, &body)
 }
 
-/// The answer to a binding request that came from `from`; none if `datagram` is no such request.
+/// The answer to a binding request that came from `from`, and from which of the server's places it goes; none if
+/// `datagram` is no such request.
 ///
-/// It has 32 bytes for IPv4, 44 for IPv6, and at most 28 plus twice the number of unknown
+/// Without another port (`has_other_port`) a request to answer from there is refused, and so is one to answer from
+/// another address (RFC 5780, section 6.1). It has 32 bytes for IPv4, 44 for IPv6, and at most 28 plus twice the number of unknown
 /// attributes (padded to four) for an error, at most 1.5 times the request.
 #[must_use]
-pub fn answer(datagram: &[u8], from: SocketAddr) -> Option<Bytes> {
-    let (transaction, attributes) = parse(datagram, BINDING_REQUEST)?;
+pub fn answer(
+    datagram: &[u8],
+    from: SocketAddr,
+    has_other_port: bool,
+) -> Option<(AnswerFrom, Bytes)> {
+    let (transaction, mut attributes) = parse(datagram, BINDING_REQUEST)?;
+    let changes = (CHANGE_REQUEST, CHANGE_PORT.as_slice());
+    let answer_from = match has_other_port && attributes.contains(&changes) {
+        true => AnswerFrom::OtherPort,
+        false => AnswerFrom::Here,
+    };
+    attributes.retain(|attribute| !has_other_port || *attribute != changes);
     let unknown: Vec<u8> = attributes
         .into_iter()
         .map(|(kind, _)| kind)
@@ -102,11 +118,11 @@ pub fn answer(datagram: &[u8], from: SocketAddr) -> Option<Bytes> {
     let mut body = BytesMut::new();
     if unknown.is_empty() {
         put_attribute(&mut body, XOR_MAPPED_ADDRESS, &xor_address(from, &transaction));
-        return Some(message(BINDING_SUCCESS, &transaction, &body));
+        return Some((answer_from, message(BINDING_SUCCESS, &transaction, &body)));
     }
     put_attribute(&mut body, ERROR_CODE, &[0, 0, 4, 20]);
     put_attribute(&mut body, UNKNOWN_ATTRIBUTES, &unknown);
-    Some(message(BINDING_ERROR, &transaction, &body))
+    Some((AnswerFrom::Here, message(BINDING_ERROR, &transaction, &body)))
 }
 
 /// What a successful answer says.
@@ -262,7 +278,7 @@ mod tests {
         for (sample, address) in SAMPLE_ANSWERS {
             let address: SocketAddr = address.parse().unwrap();
             assert_eq!(mapped_address(&bytes(sample), &transaction), Some(address));
-            let answer = answer(&request, address).unwrap();
+            let (_, answer) = answer(&request, address, false).unwrap();
             assert_eq!(mapped_address(&answer, &transaction), Some(address));
             assert_eq!(mapped_address(&answer, &[0; 12]), None);
         }
@@ -295,40 +311,64 @@ mod tests {
         for (from, length) in
             [("192.0.2.1:9", 32), ("[::ffff:192.0.2.1]:9", 32), ("[2001:db8::1]:9", 44)]
         {
-            assert_eq!(answer(&request, from.parse().unwrap()).unwrap().len(), length);
+            let (_, answer) = answer(&request, from.parse().unwrap(), false).unwrap();
+            assert_eq!(answer.len(), length);
         }
         assert_eq!(request.len(), 44);
         assert!(is_stun(&request));
     }
 
     #[test]
-    fn unknown_attributes_that_must_be_understood_are_named() {
+    fn an_answer_from_elsewhere_is_given_where_there_is_another_port() {
+        let from = "192.0.2.1:9".parse().unwrap();
+        let refused = bytes(
+            "011100102112a442070707070707070707070707\
+             0009000400000414000a000200030000",
+        );
+        for (asked, has_other_port, answers_from) in [
+            (AnswerFrom::Here, true, Some(AnswerFrom::Here)),
+            (AnswerFrom::OtherPort, true, Some(AnswerFrom::OtherPort)),
+            (AnswerFrom::OtherPort, false, None),
+            (AnswerFrom::OtherAddress, true, None),
+        ] {
+            let request = request_from(&[7; 12], asked);
+            let (answered_from, answer) = answer(&request, from, has_other_port).unwrap();
+            assert!(answer.len() <= request.len(), "{asked:?}");
+            match answers_from {
+                Some(expected) => assert_eq!(answered_from, expected, "{asked:?}"),
+                None => assert_eq!(
+                    (answered_from, &answer),
+                    (AnswerFrom::Here, &refused.clone().into())
+                ),
+            }
+        }
+    }
+
+    #[test]
+    fn attributes_that_may_be_ignored_are() {
         let mut body = BytesMut::new();
-        put_attribute(&mut body, 0x0003, &[0, 0, 0, 2]);
         put_attribute(&mut body, 0xffff, b"may be ignored");
-        let answer =
-            answer(&message(BINDING_REQUEST, &[7; 12], &body), "192.0.2.1:9".parse().unwrap());
-        let expected = "011100102112a442070707070707070707070707\
-                        0009000400000414000a000200030000";
-        assert_eq!(answer.unwrap(), bytes(expected));
+        let request = message(BINDING_REQUEST, &[7; 12], &body);
+        let (_, answer) = answer(&request, "192.0.2.1:9".parse().unwrap(), false).unwrap();
+        assert!(mapped_address(&answer, &[7; 12]).is_some());
     }
 
     #[test]
     fn what_is_no_request_is_not_answered() {
         let from = "192.0.2.1:9".parse().unwrap();
         let good = request(&[7; 12]).to_vec();
-        assert!(answer(&good, from).is_some());
+        assert!(answer(&good, from, false).is_some());
         // A bit of type, length, cookie or of the attribute's length is wrong; the transaction may
         // be anything.
         for wrong in (0..8).chain(22..24) {
             let mut request = good.clone();
             request[wrong] ^= 0x40;
-            assert_eq!(answer(&request, from), None, "byte {wrong}");
+            assert_eq!(answer(&request, from, false), None, "byte {wrong}");
         }
         for length in 0..good.len() {
-            assert_eq!(answer(&good[..length], from), None, "length {length}");
+            assert_eq!(answer(&good[..length], from, false), None, "length {length}");
         }
-        let response = answer(&good, from).unwrap();
-        assert_eq!(answer(&response, from), None, "an answer is not answered");
+        let (_, response) = answer(&good, from, false).unwrap();
+        assert_eq!(answer(&response, from, false), None, "an answer is not answered");
     }
 }

@@ -68,11 +68,6 @@ impl Cell {
 
     /// Starts what is to be there before the download.
     pub(crate) fn prepare(&self, pairing: Pairing) {
-        self.prepare_with(pairing, &self.internet.trackers());
-    }
-
-    /// The same with these trackers.
-    pub(crate) fn prepare_with(&self, pairing: Pairing, trackers: &[String]) {
         let kinds = match pairing {
             Pairing::Apart { sharer, downloader } => [sharer, downloader],
             Pairing::Together(kind) => [kind, kind],
@@ -81,6 +76,7 @@ impl Cell {
             listen(host, kind);
         }
         fs::write(self.sharer().folder().join(NAME), content(self.content_bytes)).unwrap();
+        let trackers = self.internet.trackers();
         let trackers = trackers.iter().flat_map(|tracker| ["--tracker", tracker.as_str()]);
         let args: Vec<&str> = ["share", NAME].into_iter().chain(trackers).collect();
         run(&mut self.sharer().peerit(&args)).unwrap();

@@ -8,7 +8,7 @@
 //!
 //! As hyperdht does it. A relay carries the transfer meanwhile, so there is time for many tries.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use super::super::candidate::{Candidate, CandidateKind, Transport};
@@ -137,7 +137,7 @@ impl Attempt {
         if !self.is_upgrade || self.is_settled || self.had_birthday {
             return;
         }
-        let Some(SocketAddr::V4(seen)) = self.seen_at() else { return };
+        let Some(seen) = self.vouched_address() else { return };
         let (remote_mapping, ports_open) = self.signalling.remote_nat();
         let part = match (outbox.locals.mapping(), remote_mapping) {
             (EndpointDependent, EndpointIndependent) => {
@@ -163,14 +163,26 @@ impl Attempt {
         self.birthday = Some(Birthday { part, trial, sent: 0, next_at: now, ends_at });
     }
 
-    /// Where the world sees the peer.
-    fn seen_at(&self) -> Option<SocketAddr> {
-        let is_seen = |one: &&Candidate| {
+    /// A tracker sees the peer there.
+    pub(in super::super) fn seen_at(&mut self, address: Option<SocketAddr>) {
+        if let Some(IpAddr::V4(ip)) = address.map(|address| address.ip().to_canonical()) {
+            self.vouched_ip = Some(ip);
+        }
+    }
+
+    /// Where the peer says that the world sees it, at the IPv4 address at which a tracker sees it too: so nobody can
+    /// have us send to somebody else.
+    fn vouched_address(&self) -> Option<SocketAddrV4> {
+        let is_udp = |one: &&Candidate| {
             (one.kind, one.transport) == (CandidateKind::Reflexive, Transport::Udp)
-                && one.address.is_ipv4()
                 && !one.is_private()
         };
-        self.remote_candidates.iter().find(is_seen).map(|candidate| candidate.address)
+        self.remote_candidates.iter().filter(is_udp).find_map(|one| match one.address {
+            SocketAddr::V4(address) => {
+                Some(address).filter(|_| self.vouched_ip == Some(*address.ip()))
+            }
+            SocketAddr::V6(_) => None,
+        })
     }
 
     /// Whether the many sockets are this attempt's.

@@ -6,7 +6,7 @@ mod signalling;
 mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use birthday::Birthday;
@@ -80,6 +80,8 @@ pub(super) struct Attempt {
     ends_at: Timestamp,
     credentials: Credentials,
     signalling: Signalling,
+    /// Where a tracker saw the peer last, over IPv4.
+    vouched_ip: Option<Ipv4Addr>,
     /// What the peer has named, best first.
     remote_candidates: Vec<Candidate>,
     dials: VecDeque<Dial>,
@@ -128,6 +130,7 @@ impl Attempt {
             ends_at: now + ATTEMPT_LASTS,
             credentials: Credentials { fragment, password },
             signalling: Signalling::new(outbox),
+            vouched_ip: None,
             remote_candidates: Vec::new(),
             dials: VecDeque::new(),
             next_dial_at: now,
@@ -194,7 +197,7 @@ impl Attempt {
         }
         let mut report = self.report.clone();
         report.end_all(Outcome::Overtaken);
-        report.mapping = outbox.locals.mapping();
+        self.name_nats(&mut report, outbox);
         let Target { topic, peer } = self.target;
         if std::mem::take(&mut self.is_settled) {
             self.key = outbox.attempt_key();
@@ -230,10 +233,15 @@ impl Attempt {
         }
         let mut report = std::mem::take(&mut self.report);
         report.end_all(outcome);
-        report.mapping = outbox.locals.mapping();
+        self.name_nats(&mut report, outbox);
         let Target { topic, peer } = self.target;
         outbox.actions.push_back(Action::Failed { attempt: self.key, topic, peer, report });
         End::Failed
+    }
+
+    fn name_nats(&self, report: &mut Report, outbox: &Outbox) {
+        (report.mapping, report.remote_mapping) =
+            (outbox.locals.mapping(), self.signalling.remote_nat().0);
     }
 
     /// Ends it, as nobody wants it any more.

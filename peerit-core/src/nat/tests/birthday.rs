@@ -15,7 +15,7 @@ fn behind(net: &mut Net, machine: usize, mapping: Mapping) {
     for observer in 1..=2 {
         let address = SocketAddr::new(udp(machine).ip(), port(observer));
         let observer = SocketAddr::new(at("203.0.113.1:0").ip(), observer);
-        net.tell(machine, Event::Observed { observer, address });
+        net.tell(machine, Event::Observed { observer, address, other_port: 0 });
     }
 }
 
@@ -67,6 +67,35 @@ fn nats_of_the_same_kind_are_left_to_the_relay() {
         net.run(Duration::from_secs(60));
         assert!(!net.drawn().contains("sockets"));
         assert!(net.checks < 200, "{}", net.checks);
+    }
+}
+
+#[test]
+fn nothing_is_sent_to_an_address_that_no_tracker_has_seen_the_peer_at() {
+    for mappings in [[SYMMETRIC, STABLE], [STABLE, SYMMETRIC]] {
+        let mut net = behind_all(&mappings);
+        net.vouches = false;
+        net.want(0, 1);
+        net.run(Duration::from_secs(60));
+        assert!(!net.drawn().contains("sockets"));
+        assert!(net.checks < 200, "{}", net.checks);
+    }
+}
+
+#[test]
+fn a_tracker_that_sees_two_ports_gives_a_symmetric_nat_away() {
+    for (port, mapping) in [(7, STABLE), (8, SYMMETRIC)] {
+        let mut traversal = NatTraversal::new(id(0), [1; 32]);
+        let (observer, other) = (at("203.0.113.1:59000"), at("203.0.113.1:59001"));
+        let address = SocketAddr::new(udp(0).ip(), 7);
+        let other_port = other.port();
+        traversal.handle_event(ms(0), Event::Observed { observer, address, other_port });
+        let Some(Action::SendStun { to, datagram }) = traversal.poll() else { panic!() };
+        assert_eq!((to, traversal.mapping()), (other, Mapping::Unknown));
+        let seen = SocketAddr::new(udp(0).ip(), port);
+        let (_, datagram) = crate::tracker::stun::answer(&datagram, seen, false).unwrap();
+        traversal.handle_event(ms(20), Event::Stun { from: other, datagram });
+        assert_eq!((traversal.mapping(), traversal.poll_timeout()), (mapping, None));
     }
 }
 

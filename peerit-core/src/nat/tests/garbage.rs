@@ -25,14 +25,17 @@ proptest! {
         let mut net = Net::new(2);
         net.want(0, 1);
         net.run(Duration::from_millis(250));
-        let Some((to, Event::Signal { topic, sender, sealed })) = net.signals.pop() else { panic!() };
+        let Some((to, Event::Signal { topic, sender, sender_address, sealed })) = net.signals.pop()
+        else {
+            panic!()
+        };
         // As somebody of the swarm could: opened, changed, sealed again.
         let mut bytes = seal::open(&key, sender, id(to), &sealed).unwrap();
         let length = bytes.len();
         bytes[index % length] = value;
         bytes.truncate(length - cut % (length / 4));
         let sealed = seal::seal(&key, sender, id(to), [3; 24], &bytes).unwrap();
-        net.tell(to, Event::Signal { topic, sender, sealed });
+        net.tell(to, Event::Signal { topic, sender, sender_address, sealed });
         net.run(Duration::from_secs(60));
         prop_assert_eq!(net.machines[0].ends.len(), 1);
     }
@@ -72,7 +75,11 @@ fn any_event(rng: &mut Rng) -> Event {
         5 => Event::Disconnected { topic, peer },
         6 => Event::Leave { topic },
         7 => Event::LocalCandidates { candidates: places(rng.below(9)) },
-        8 => Event::Observed { observer: tcp(rng.below(3)), address: udp(rng.below(4)) },
+        8 => Event::Observed {
+            observer: tcp(rng.below(3)),
+            address: udp(rng.below(4)),
+            other_port: u16::try_from(rng.below(2)).unwrap(),
+        },
         _ => Event::Join { topic, key: CONTENT.swarm_key(), relays: vec![at(super::net::RELAY)] },
     }
 }
@@ -93,6 +100,8 @@ fn whatever_drivers_say_attempts_come_to_one_end() {
             net.run(Duration::from_millis(rng.below(900) as u64));
         }
         (0..4).for_each(|machine| net.tell(machine, Event::Leave { topic: CONTENT.topic() }));
+        // Until trackers that were asked about NATs have not answered.
+        net.run(Duration::from_secs(4));
         for machine in &net.machines {
             assert_eq!(machine.traversal.poll_timeout(), None);
             let key = |end: &Action| match end {

@@ -21,7 +21,11 @@ fn forged(from: usize, to: usize, number: u8, candidates: Vec<Candidate>) -> Eve
     };
     let key = CONTENT.swarm_key();
     let sealed = seal::seal(&key, id(from), id(to), [number; 24], &signal.encode()).unwrap();
-    Event::Signal { topic: CONTENT.topic(), sender: id(from), sealed }
+    pushed(CONTENT.topic(), from, sealed)
+}
+
+fn pushed(topic: Topic, from: usize, sealed: Bytes) -> Event {
+    Event::Signal { topic, sender: id(from), sender_address: None, sealed }
 }
 
 #[test]
@@ -64,13 +68,13 @@ fn what_is_not_sealed_for_us_is_dropped() {
     net.machines[1].hears_signals = false;
     net.drawn();
     // To somebody else, from somebody else, of another swarm, changed.
-    net.tell(2, Event::Signal { topic, sender: id(0), sealed: sealed.clone() });
-    net.tell(1, Event::Signal { topic, sender: id(2), sealed: sealed.clone() });
+    net.tell(2, pushed(topic, 0, sealed.clone()));
+    net.tell(1, pushed(topic, 2, sealed.clone()));
     let other = ContentId([8; 32]);
-    net.tell(1, Event::Signal { topic: other.topic(), sender: id(0), sealed: sealed.clone() });
+    net.tell(1, pushed(other.topic(), 0, sealed.clone()));
     let mut changed = sealed.to_vec();
     changed[30] ^= 1;
-    net.tell(1, Event::Signal { topic, sender: id(0), sealed: changed.into() });
+    net.tell(1, pushed(topic, 0, changed.into()));
     assert_eq!(net.drawn(), "");
     assert_eq!(net.machines[1].traversal.poll_timeout(), None);
 }
@@ -139,7 +143,14 @@ fn somebody_elses_private_addresses_are_not_dialled() {
     let mut net = Net::new(1);
     let of = |address| Candidate::new(CandidateKind::Host, Transport::Tcp, at(address));
     let seen = |kind, address| Candidate::new(kind, Transport::Udp, at(address));
-    net.tell(0, Event::Observed { observer: at("203.0.113.1:1"), address: at("198.51.100.50:9") });
+    net.tell(
+        0,
+        Event::Observed {
+            observer: at("203.0.113.1:1"),
+            address: at("198.51.100.50:9"),
+            other_port: 0,
+        },
+    );
     let away = seen(CandidateKind::Reflexive, "198.51.100.77:9");
     net.tell(0, forged(1, 0, 1, vec![of("192.168.0.7:80"), of("[2001:db8::7]:80"), away]));
     let home = seen(CandidateKind::Reflexive, "198.51.100.50:10");

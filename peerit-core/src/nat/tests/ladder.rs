@@ -83,7 +83,10 @@ fn a_relay_needs_no_signal_when_both_sides_look() {
 #[test]
 fn nobody_waits_at_a_relay_for_a_peer_that_does_not_answer() {
     let mut net = Net::new(2).with_relay();
-    net.tell(0, Event::Observed { observer: at("203.0.113.1:59000"), address: udp(0) });
+    net.tell(
+        0,
+        Event::Observed { observer: at("203.0.113.1:59000"), address: udp(0), other_port: 0 },
+    );
     net.machines[1].hears_signals = false;
     net.want(0, 1);
     net.run(seconds(60));
@@ -181,7 +184,10 @@ fn late_candidates_are_told_and_tried() {
     net.want(0, 1);
     net.run(Duration::from_millis(1_200));
     assert_eq!((net.checks, net.paths(0)), (0, Vec::new()));
-    net.tell(0, Event::Observed { observer: at("203.0.113.1:59000"), address: udp(0) });
+    net.tell(
+        0,
+        Event::Observed { observer: at("203.0.113.1:59000"), address: udp(0), other_port: 0 },
+    );
     net.run(seconds(2));
     assert_eq!(
         (net.paths(0), net.paths(1)),

@@ -41,6 +41,8 @@ pub(super) struct Net {
     /// What was signalled, for those who want to say it again.
     pub(super) signals: Vec<(usize, Event)>,
     pub(super) checks: usize,
+    /// Whether trackers say where they see who signals.
+    pub(super) vouches: bool,
     arrivals: BTreeMap<(Timestamp, u64), Arrival>,
     sequence: u64,
     /// What was shown to the relay.
@@ -93,6 +95,7 @@ impl Net {
             machines: machines.collect(),
             signals: Vec::new(),
             checks: 0,
+            vouches: true,
             arrivals: BTreeMap::new(),
             sequence: 0,
             tokens: Vec::new(),
@@ -163,7 +166,12 @@ impl Net {
                 let to = (0..self.machines.len()).find(|machine| id(*machine) == receiver);
                 let Some(to) = to else { return };
                 self.draw(from, &format!("signals {}", letter(to)));
-                let event = Event::Signal { topic, sender: id(from), sealed };
+                let event = Event::Signal {
+                    topic,
+                    sender: id(from),
+                    sender_address: self.vouches.then(|| udp(from)),
+                    sealed,
+                };
                 self.signals.push((to, event.clone()));
                 if self.machines[to].hears_signals {
                     self.after(DELAY * 2, Arrival::Event { at: to, event });

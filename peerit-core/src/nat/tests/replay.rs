@@ -78,7 +78,8 @@ fn every_action_and_report_survives_its_twin() {
     let methods = methods.into_iter().chain([Method::Relay, Method::Birthday]).cycle();
     let trial = |(method, outcome)| Trial { method, target: Some(at("192.0.2.1:7")), outcome };
     let trials = methods.zip(outcomes).map(trial).collect();
-    let report = Report { trials, mapping: Mapping::EndpointDependent };
+    let (mapping, remote_mapping) = (Mapping::EndpointDependent, Mapping::EndpointIndependent);
+    let report = Report { trials, mapping, remote_mapping };
     let (attempt, topic, peer) = (AttemptKey(7), CONTENT.topic(), id(1));
     let openings = [
         Opening::Tcp { address: at("192.0.2.1:7") },
@@ -90,6 +91,8 @@ fn every_action_and_report_survives_its_twin() {
     let (socket, to, datagram) = (255, at("192.0.2.1:7"), Bytes::from_static(b"check"));
     for event in [
         Event::SocketsOpened { count: 256 },
+        Event::Observed { observer: to, address: at("[2001:db8::1]:7"), other_port: 59_001 },
+        Event::Signal { topic, sender: peer, sender_address: Some(to), sealed: datagram.clone() },
         Event::StunAt { socket, from: to, datagram: datagram.clone() },
     ] {
         assert_eq!(Event::try_from(proto::Event::from(&event)), Ok(event));

@@ -15,7 +15,7 @@ impl From<&Action> for twin::Action {
         let body = match action {
             Action::SendSignal { topic, receiver, sealed } => {
                 let (topic, peer, sealed) = (bytes(&topic.0), bytes(&receiver.0), sealed.clone());
-                Body::SendSignal(twin::SealedSignal { topic, peer, sealed })
+                Body::SendSignal(twin::SealedSignal { topic, peer, sealed, sender_address: None })
             }
             Action::SendStun { to, datagram } => Body::SendStun(twin::Datagram {
                 peer: Some(encode_address(*to)),

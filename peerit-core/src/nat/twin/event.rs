@@ -27,9 +27,10 @@ impl From<&Event> for twin::Event {
                 let candidates = candidates.iter().map(twin::Candidate::from).collect();
                 Body::LocalCandidates(twin::LocalCandidates { candidates })
             }
-            Event::Observed { observer, address } => Body::Observed(twin::Observed {
+            Event::Observed { observer, address, other_port } => Body::Observed(twin::Observed {
                 observer: Some(encode_address(*observer)),
                 address: Some(encode_address(*address)),
+                other_port: (*other_port).into(),
             }),
             Event::Want { topic, peer, addresses } => {
                 let (topic, peer) = (bytes(&topic.0), bytes(&peer.0));
@@ -38,9 +39,10 @@ impl From<&Event> for twin::Event {
             Event::Unwant { topic, peer } => {
                 Body::Unwant(twin::Unwant { topic: bytes(&topic.0), peer: bytes(&peer.0) })
             }
-            Event::Signal { topic, sender, sealed } => {
+            Event::Signal { topic, sender, sender_address, sealed } => {
                 let (topic, peer, sealed) = (bytes(&topic.0), bytes(&sender.0), sealed.clone());
-                Body::Signal(twin::SealedSignal { topic, peer, sealed })
+                let sender_address = sender_address.map(encode_address);
+                Body::Signal(twin::SealedSignal { topic, peer, sealed, sender_address })
             }
             Event::Stun { from, datagram } => Body::Stun(twin::Datagram {
                 peer: Some(encode_address(*from)),
@@ -104,9 +106,11 @@ impl TryFrom<twin::Event> for Event {
                     .map(Candidate::try_from)
                     .collect::<Result<_, _>>()?,
             },
-            Body::Observed(of) => {
-                Self::Observed { observer: address(of.observer)?, address: address(of.address)? }
-            }
+            Body::Observed(of) => Self::Observed {
+                observer: address(of.observer)?,
+                address: address(of.address)?,
+                other_port: socket(of.other_port)?,
+            },
             Body::Want(of) => Self::Want {
                 topic: topic(&of.topic)?,
                 peer: peer_id(&of.peer)?,
@@ -116,6 +120,7 @@ impl TryFrom<twin::Event> for Event {
             Body::Signal(of) => Self::Signal {
                 topic: topic(&of.topic)?,
                 sender: peer_id(&of.peer)?,
+                sender_address: of.sender_address.map(|at| address(Some(at))).transpose()?,
                 sealed: of.sealed,
             },
             Body::Stun(of) => Self::Stun { from: address(of.peer)?, datagram: of.payload },

@@ -36,7 +36,9 @@ same_names!(Obstacle, "obstacle", NotJoined, Busy, NoCandidates, NoRelay, NoAnsw
 impl From<&Report> for twin::Report {
     fn from(report: &Report) -> Self {
         let trials = report.trials.iter().map(twin::Trial::from).collect();
-        Self { trials, mapping: twin::Mapping::from(report.mapping).into() }
+        let mapping = twin::Mapping::from(report.mapping).into();
+        let remote_mapping = twin::Mapping::from(report.remote_mapping).into();
+        Self { trials, mapping, remote_mapping }
     }
 }
 
@@ -64,9 +66,9 @@ impl TryFrom<twin::Report> for Report {
     type Error = TwinError;
 
     fn try_from(report: twin::Report) -> Result<Self, TwinError> {
-        let mapping = report.mapping().into();
+        let (mapping, remote_mapping) = (report.mapping().into(), report.remote_mapping().into());
         let trials = report.trials.into_iter().map(Trial::try_from).collect::<Result<_, _>>()?;
-        Ok(Self { trials, mapping })
+        Ok(Self { trials, mapping, remote_mapping })
     }
 }
 

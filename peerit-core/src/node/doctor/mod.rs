@@ -18,7 +18,7 @@ use super::announcer::ask;
 use super::interfaces::own_ips;
 use crate::runtime::{Runtime, blocking, timeout};
 use crate::tracker::stun::{AnswerFrom, Binding};
-use crate::tracker::{empty_request, is_response_to};
+use crate::tracker::{empty_request, other_port};
 
 pub use ports::try_port_mapping;
 pub use report::{
@@ -57,10 +57,10 @@ pub enum DoctorError {
     Random(#[from] getrandom::Error),
 }
 
-/// Asks `servers` and nobody else, the first 16 of them. Takes up to 8 s, or as long as the system's resolver.
+/// Asks `servers` and nobody else, the first 16 of them. Takes up to 12 s, or as long as the system's resolver.
 ///
-/// The mapping comes from what servers at different addresses see of one socket; the filtering from a
-/// server that answers from elsewhere on request, as those of RFC 5780 do. What the router maps on request is
+/// The mapping comes from what servers at different addresses, or trackers at their two ports, see of one socket; the
+/// filtering from a server that answers from elsewhere on request, as those of RFC 5780 and our trackers do. What the router maps on request is
 /// another question, see [`try_port_mapping`].
 ///
 /// # Errors
@@ -88,21 +88,20 @@ pub async fn examine(
         if is_tracker { Some(over_tcp(runtime, address).await) } else { None }
     }));
     let (udp, tcp) = join(ask_all(&mut v4, v6, &addresses), tcp).await;
+    let others = others(&addresses, &udp, &tcp);
     let mut found = udp.iter().zip(tcp);
     for address in reports.iter_mut().flat_map(|report| &mut report.addresses) {
         if let Some((binding, tcp)) = found.next() {
             address.mapped = binding.map(|binding| binding.mapped);
-            address.tcp = tcp;
+            address.tcp = tcp.map(|tcp| tcp.map(|_| ()));
         }
     }
-    let other = addresses.iter().zip(&udp).find_map(|((server, _), binding)| {
-        Some((*server, binding.as_ref()?.other_address?)).filter(|_| server.is_ipv4())
-    });
-    let filtering = match other {
-        Some((server, other)) => filtering(runtime, server, other).await?,
+    let seen_by_others = ask_others(&mut v4, &others).await;
+    let filtering = match others.first() {
+        Some((server, other)) => filtering(runtime, *server, *other).await?,
         None => Filtering::Unknown,
     };
-    Ok(conclude(reports, own_port, filtering))
+    Ok(conclude(reports, &seen_by_others, own_port, filtering))
 }
 
 async fn resolve(runtime: &Arc<dyn Runtime>, server: &Server) -> ServerReport {
@@ -121,6 +120,34 @@ async fn resolve(runtime: &Arc<dyn Runtime>, server: &Server) -> ServerReport {
     };
     let addresses = family(true).chain(family(false)).collect();
     ServerReport { server: server.name.clone(), problem, addresses }
+}
+
+/// Servers that answer over IPv4 from elsewhere too, and from where: as they say over UDP (RFC 5780), or, trackers, over
+/// TCP.
+fn others(
+    addresses: &[(SocketAddr, bool)],
+    udp: &[Option<Binding>],
+    tcp: &[Option<Result<u16, String>>],
+) -> Vec<(SocketAddr, SocketAddr)> {
+    let answered = addresses.iter().zip(udp).zip(tcp);
+    let ipv4 = answered.filter(|((server, _), _)| server.0.is_ipv4());
+    ipv4.filter_map(|((&(server, _), binding), tcp)| {
+        let told = tcp.as_ref().and_then(|tcp| tcp.as_ref().ok()).filter(|port| **port != 0);
+        let told = told.map(|port| SocketAddr::new(server.ip(), *port));
+        Some((server, binding.as_ref()?.other_address.or(told)?))
+    })
+    .collect()
+}
+
+/// Where the other places of servers see the socket, and who does.
+async fn ask_others(
+    probe: &mut Probe,
+    others: &[(SocketAddr, SocketAddr)],
+) -> Vec<(SocketAddr, SocketAddr)> {
+    let questions: Vec<_> = others.iter().map(|(_, other)| (*other, AnswerFrom::Here)).collect();
+    let answers = probe.ask(&questions).await;
+    let seen = others.iter().zip(answers);
+    seen.filter_map(|((_, other), binding)| Some((*other, binding?.mapped))).collect()
 }
 
 fn bind(runtime: &Arc<dyn Runtime>, unspecified: IpAddr) -> Result<Probe, DoctorError> {
@@ -153,12 +180,13 @@ async fn ask_all(
         .collect()
 }
 
-/// Whether there is a tracker; what is wrong if not.
-async fn over_tcp(runtime: &Arc<dyn Runtime>, address: SocketAddr) -> Result<(), String> {
+/// The other port of the tracker there, 0 if it has none; what is wrong if there is no tracker.
+async fn over_tcp(runtime: &Arc<dyn Runtime>, address: SocketAddr) -> Result<u16, String> {
     let request = empty_request(TRANSACTION);
     match timeout(&**runtime, TCP_DEADLINE, ask(&**runtime, address, &request)).await {
-        Ok(Ok(Some(response))) if is_response_to(response.clone(), TRANSACTION) => Ok(()),
-        Ok(Ok(_)) => Err("it is no tracker".to_owned()),
+        Ok(Ok(response)) => response
+            .and_then(|response| other_port(response, TRANSACTION))
+            .ok_or_else(|| "it is no tracker".to_owned()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(elapsed) => Err(elapsed.to_string()),
     }
@@ -184,7 +212,12 @@ async fn filtering(
     })
 }
 
-fn conclude(servers: Vec<ServerReport>, own_port: u16, filtering: Filtering) -> Report {
+fn conclude(
+    servers: Vec<ServerReport>,
+    seen_by_others: &[(SocketAddr, SocketAddr)],
+    own_port: u16,
+    filtering: Filtering,
+) -> Report {
     let ips = own_ips();
     let own: Vec<_> = ips.iter().map(|ip| SocketAddr::new(*ip, own_port)).collect();
     let asked: Vec<_> = servers.iter().flat_map(|server| &server.addresses).collect();
@@ -192,6 +225,7 @@ fn conclude(servers: Vec<ServerReport>, own_port: u16, filtering: Filtering) -> 
         .iter()
         .filter(|address| address.address.is_ipv4())
         .filter_map(|address| Some((address.address, address.mapped?)))
+        .chain(seen_by_others.iter().copied())
         .collect();
     let mapping = Mapping::of(&seen, &own);
     let passes = asked.iter().any(|address| address.mapped.is_some());

@@ -65,7 +65,9 @@ pub enum Mapping {
     AddressAndPortDependent,
     /// One of the two before: no two ports of one address were asked.
     Dependent,
-    /// Servers at two addresses at least must answer over UDP.
+    /// Endpoint-independent or address-dependent: only one address was asked, at two ports.
+    PortIndependent,
+    /// Servers at two addresses at least, or one at two ports, must answer over UDP.
     Unknown,
 }
 
@@ -77,6 +79,7 @@ impl fmt::Display for Mapping {
             Self::AddressDependent => "address-dependent",
             Self::AddressAndPortDependent => "address and port-dependent",
             Self::Dependent => "address-dependent or address and port-dependent",
+            Self::PortIndependent => "endpoint-independent or address-dependent",
             Self::Unknown => "unknown",
         })
     }
@@ -94,7 +97,7 @@ impl Mapping {
         } else if pairs().filter(same_ip).any(|((_, a), (_, b))| a != b) {
             Self::AddressAndPortDependent
         } else if pairs().all(|pair| same_ip(&pair)) {
-            Self::Unknown
+            if seen.len() > 1 { Self::PortIndependent } else { Self::Unknown }
         } else if !differs {
             Self::EndpointIndependent
         } else if pairs().filter(same_ip).any(|((a, _), (b, _))| a != b) {
@@ -120,7 +123,7 @@ pub enum Filtering {
     AddressAndPortDependent,
     /// One of the first two: the server has one address only.
     PortIndependent,
-    /// It takes a STUN server that answers from elsewhere too (RFC 5780), and none was named.
+    /// It takes a tracker, or a STUN server, that answers from elsewhere too (RFC 5780), and none answered.
     Unknown,
 }
 
@@ -277,7 +280,7 @@ impl fmt::Display for Advice {
                 "name another tracker or STUN server, at another address, to learn how the router maps ports"
             }
             Self::AvoidDependence => {
-                "the router uses another port for each destination: peers behind most other routers cannot be met but by a relay (a tracker with --relay), or if a port is forwarded here or there"
+                "the router uses another port for each destination: peers behind most other routers can be met only through a relay (a tracker with --relay) and then, after a while, through many ports, or if a port is forwarded here or there"
             }
             Self::ForwardPort => {
                 "to be dialled by everyone, forward a port of the router (TCP and UDP) to this machine, and use it: `peerit daemon --listen 0.0.0.0:PORT`"
@@ -307,7 +310,7 @@ mod tests {
         assert_eq!(mapping(&[]), Mapping::Unknown);
         assert_eq!(mapping(&[(a, own)]), Mapping::NoNat);
         assert_eq!(mapping(&[(a, one)]), Mapping::Unknown);
-        assert_eq!(mapping(&[(a, one), (a2, one)]), Mapping::Unknown, "one address");
+        assert_eq!(mapping(&[(a, one), (a2, one)]), Mapping::PortIndependent);
         assert_eq!(mapping(&[(a, one), (a2, two)]), Mapping::AddressAndPortDependent);
         assert_eq!(mapping(&[(a, one), (b, one)]), Mapping::EndpointIndependent);
         assert_eq!(mapping(&[(a, one), (b, two)]), Mapping::Dependent);

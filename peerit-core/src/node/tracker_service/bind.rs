@@ -1,4 +1,4 @@
-//! UDP and TCP on the same number.
+//! UDP and TCP on the same number, and another number for UDP.
 
 use std::io;
 use std::net::SocketAddr;
@@ -38,4 +38,24 @@ fn bind_once(runtime: &dyn Runtime, listen: SocketAddr) -> Result<Sockets, Track
     let tcp = runtime.tcp_listener(tcp).map_err(failed("TCP", address))?;
     let udp = runtime.udp_socket(udp).map_err(failed("UDP", address))?;
     Ok((tcp, udp, address))
+}
+
+/// A UDP socket at another port of the same address: the next number, which operators can name to firewalls, or any
+/// that is free.
+pub(super) fn bind_other(
+    runtime: &dyn Runtime,
+    main: SocketAddr,
+) -> Result<(Arc<dyn UdpSocket>, u16), TrackerServiceError> {
+    let mut address = main;
+    let failed = |source| TrackerServiceError::Listen {
+        address: (main.ip(), 0).into(),
+        protocol: "UDP",
+        source,
+    };
+    address.set_port(main.port().checked_add(1).unwrap_or(0));
+    let socket = std::net::UdpSocket::bind(address)
+        .or_else(|_| std::net::UdpSocket::bind((main.ip(), 0)))
+        .map_err(failed)?;
+    let port = socket.local_addr().map_err(failed)?.port();
+    Ok((runtime.udp_socket(socket).map_err(failed)?, port))
 }

@@ -15,7 +15,7 @@ use async_channel::{Receiver, Sender};
 use bytes::Bytes;
 use futures_util::{FutureExt, select};
 
-use self::bind::bind;
+use self::bind::{bind, bind_other};
 use self::connection::{Acceptor, StreamRequest, Verdict, Word};
 use self::relay::Relay;
 use super::clock::Clock;
@@ -41,6 +41,9 @@ pub struct TrackerServiceConfig {
     /// that is free for both; `[::]` takes IPv4 as well where the system allows it (Linux does). A machine with
     /// several addresses of a family answers datagrams from the one nearest to the receiver, which NATs
     /// drop if another was asked: name one address there.
+    ///
+    /// The next number, or any where that is taken, is a UDP port beside it that answers STUN: what two ports see of a
+    /// peer tells what its NAT does. Where no datagram comes to it, as a firewall is in between, only that is missing.
     pub listen: SocketAddr,
     /// How long a TCP connection may take to send a request, and to read the answer. Default 10 s:
     /// a client on a bad line needs a second or two, and 1,024 idle ones are as many as are taken.
@@ -126,18 +129,20 @@ impl TrackerService {
             None => None,
         };
         let (listener, socket, local_address) = bind(&*runtime, config.listen)?;
+        let (other, other_port) = bind_other(&*runtime, local_address)?;
 
         let (stop, stopped) = async_channel::bounded(1);
         let (alive, ended) = async_channel::bounded(1);
         let life = Life { stop: stopped, _alive: alive };
         let (sender, words) = async_channel::bounded(REQUESTS_MAX);
-        let server = TrackerServer::new(config.server, secret);
+        let server = TrackerServer::new(ServerConfig { other_port, ..config.server }, secret);
         let clock = Clock::start();
         let service = Service {
             runtime: runtime.clone(),
             clock,
             server,
             socket,
+            other,
             words,
             attended: BTreeMap::new(),
             life: life.clone(),
@@ -184,6 +189,8 @@ struct Service {
     clock: Clock,
     server: TrackerServer,
     socket: Arc<dyn UdpSocket>,
+    /// Beside the main one, for STUN.
+    other: Arc<dyn UdpSocket>,
     words: Receiver<Word>,
     /// What is pushed down connections.
     attended: BTreeMap<u64, Sender<Bytes>>,
@@ -194,24 +201,23 @@ struct Service {
 impl Service {
     async fn run(mut self) {
         // One byte more than a datagram may have shows one that was cut.
-        let mut buffer = [0; DATAGRAM_MAX + 1];
+        let (mut buffer, mut other_buffer) = ([0; DATAGRAM_MAX + 1], [0; DATAGRAM_MAX + 1]);
         loop {
             let deadline = self.server.poll_timeout();
             let mut verdict = None;
             let mut failed = false;
             select! {
                 () = self.life.over().fuse() => return,
-                received = self.socket.recv_from(&mut buffer).fuse() => match received {
-                    Ok((length, from)) => {
-                        let datagram = Bytes::copy_from_slice(&buffer[..length]);
-                        let event = ServerEvent::Datagram { from, datagram };
-                        self.server.handle_event(self.clock.now(), event);
-                    }
-                    Err(error) => {
-                        log::warn!("tracker: cannot receive: {error}");
-                        failed = true;
-                    }
-                },
+                received = self.socket.recv_from(&mut buffer).fuse() => {
+                    failed = !self.received(received, &buffer, |from, datagram| {
+                        ServerEvent::Datagram { from, datagram }
+                    });
+                }
+                received = self.other.recv_from(&mut other_buffer).fuse() => {
+                    failed = !self.received(received, &other_buffer, |from, datagram| {
+                        ServerEvent::OtherPort { from, datagram }
+                    });
+                }
                 word = self.words.recv().fuse() => verdict = word.ok().and_then(|word| self.hear(word)),
                 () = self.clock.sleep_until(&*self.runtime, deadline).fuse() => {
                     self.server.handle_timeout(self.clock.now());
@@ -224,6 +230,26 @@ impl Service {
             }
             if failed {
                 self.runtime.sleep(ERROR_PAUSE).await;
+            }
+        }
+    }
+
+    /// Takes in what came to a socket. False if nothing can.
+    fn received(
+        &mut self,
+        received: io::Result<(usize, SocketAddr)>,
+        buffer: &[u8],
+        event: impl FnOnce(SocketAddr, Bytes) -> ServerEvent,
+    ) -> bool {
+        match received {
+            Ok((length, from)) => {
+                let event = event(from, Bytes::copy_from_slice(&buffer[..length]));
+                self.server.handle_event(self.clock.now(), event);
+                true
+            }
+            Err(error) => {
+                log::warn!("tracker: cannot receive: {error}");
+                false
             }
         }
     }
@@ -250,10 +276,9 @@ impl Service {
         let mut attended = None;
         while let Some(action) = self.server.poll() {
             match action {
-                ServerAction::Send { to, datagram } => {
-                    if let Err(error) = self.socket.send_to(&datagram, to).await {
-                        log::debug!("tracker: cannot send to {to}: {error}");
-                    }
+                ServerAction::Send { to, datagram } => send(&self.socket, to, &datagram).await,
+                ServerAction::SendFromOther { to, datagram } => {
+                    send(&self.other, to, &datagram).await;
                 }
                 ServerAction::Reply { response, .. } => {
                     verdict = match attended.take() {
@@ -279,5 +304,11 @@ impl Service {
             }
         }
         verdict
+    }
+}
+
+async fn send(socket: &Arc<dyn UdpSocket>, to: SocketAddr, datagram: &[u8]) {
+    if let Err(error) = socket.send_to(datagram, to).await {
+        log::debug!("tracker: cannot send to {to}: {error}");
     }
 }

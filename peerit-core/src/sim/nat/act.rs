@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::boxes::Carrier;
 use super::engine::{CONTENT, Happening, NatSimulation, Payload};
 use super::host::{SOCKETS_PORT, TCP_PORT, UDP_PORT};
-use super::net::{Header, TRACKERS, tracker_ip};
+use super::net::{Header, OTHER_PORT, TRACKERS, tracker_ip};
 use super::report::NatEnd;
 use crate::nat::{Action, Event, Fault, Opening, WayKey};
 use crate::swarm::Path;
@@ -86,11 +86,12 @@ impl NatSimulation {
                 ClientAction::Peers { addresses, .. } => {
                     self.want(host, addresses.into_iter().map(|(_, address)| address).collect());
                 }
-                ClientAction::Observed { tracker: observer, address } => {
-                    self.tell_traversal(host, Event::Observed { observer, address });
+                ClientAction::Observed { tracker: observer, address, other_port } => {
+                    self.tell_traversal(host, Event::Observed { observer, address, other_port });
                 }
-                ClientAction::Signal { topic, sender, sealed } => {
-                    self.tell_traversal(host, Event::Signal { topic, sender, sealed });
+                ClientAction::Signal { topic, sender, sender_address, sealed } => {
+                    let event = Event::Signal { topic, sender, sender_address, sealed };
+                    self.tell_traversal(host, event);
                 }
             }
         }
@@ -114,7 +115,7 @@ impl NatSimulation {
                     self.tell_client(host, ClientEvent::Signal { topic, receiver, sealed });
                 }
                 Action::SendStun { to, datagram } => {
-                    self.hosts[host].checks += 1;
+                    self.hosts[host].checks += usize::from(to.port() != OTHER_PORT);
                     self.send_datagram(host, to, datagram);
                 }
                 Action::OpenSockets { count } => {

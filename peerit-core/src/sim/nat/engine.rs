@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::boxes::Carrier;
 use super::host::{Host, UDP_PORT};
-use super::net::{Header, Net, Node, TRACKERS, tracker_ip};
+use super::net::{Header, Net, Node, OTHER_PORT, TRACKERS, tracker_ip};
 use super::report::{NatHostReport, NatReport};
 use super::spec::NatScenario;
 use crate::id::{ContentId, PeerId};
@@ -80,7 +80,7 @@ impl NatSimulation {
             Host::new(first, rng.next_u64(), addresses[0], scenario.mutual),
             Host::new(second, rng.next_u64(), addresses[1], true),
         ];
-        let secret = |number: u8| [number; 32];
+        let config = ServerConfig { other_port: OTHER_PORT, ..ServerConfig::default() };
         let mut simulation = Self {
             now: Timestamp::ZERO,
             rng,
@@ -89,7 +89,7 @@ impl NatSimulation {
             waiting: BTreeMap::new(),
             scenario: scenario.clone(),
             net,
-            servers: [7, 8].map(|n| TrackerServer::new(ServerConfig::default(), secret(n))),
+            servers: [TrackerServer::new(config, [7; 32])],
             happenings: BTreeMap::new(),
             sequence: 0,
             both_there_at: Timestamp::ZERO + scenario.second_joins_after,
@@ -208,6 +208,9 @@ impl NatSimulation {
     fn asked(&mut self, tracker: usize, header: Header, payload: Payload) {
         let from = header.from;
         let event = match payload {
+            Payload::Datagram(datagram) if header.to.port() == OTHER_PORT => {
+                ServerEvent::OtherPort { from, datagram }
+            }
             Payload::Datagram(datagram) => ServerEvent::Datagram { from, datagram },
             Payload::Request { by, request } => {
                 let connection = line_number(by, from.is_ipv4());
@@ -242,13 +245,10 @@ impl NatSimulation {
         let delay = self.latency() + self.latency();
         match action {
             ServerAction::Send { to, datagram } => {
-                let from = SocketAddr::new(tracker_ip(tracker, to.is_ipv4()), DEFAULT_PORT);
-                let header = Header { carrier: Carrier::Udp, from, to };
-                let (network, header) = Net::from_tracker(header);
-                if self.rng.below(100) >= self.scenario.loss_percent {
-                    let packet = Happening::Packet(network, header, Payload::Datagram(datagram));
-                    self.after(delay, packet);
-                }
+                self.send_from_tracker(tracker, DEFAULT_PORT, to, datagram);
+            }
+            ServerAction::SendFromOther { to, datagram } => {
+                self.send_from_tracker(tracker, OTHER_PORT, to, datagram);
             }
             ServerAction::Reply { connection, response: message }
             | ServerAction::Push { connection, response: message } => {
@@ -262,6 +262,15 @@ impl NatSimulation {
                 let (by, to) = line_ends(tracker, connection);
                 self.after(delay, Happening::Client(by, ClientEvent::StreamLost { to }));
             }
+        }
+    }
+
+    fn send_from_tracker(&mut self, tracker: usize, port: u16, to: SocketAddr, datagram: Bytes) {
+        let from = SocketAddr::new(tracker_ip(tracker, to.is_ipv4()), port);
+        let (network, header) = Net::from_tracker(Header { carrier: Carrier::Udp, from, to });
+        if self.rng.below(100) >= self.scenario.loss_percent {
+            let delay = self.latency() + self.latency();
+            self.after(delay, Happening::Packet(network, header, Payload::Datagram(datagram)));
         }
     }
 

@@ -54,7 +54,11 @@ pub(super) struct Addresses {
     pub(super) v6: Option<IpAddr>,
 }
 
-pub(super) const TRACKERS: usize = 2;
+/// A second one would tell no more of a NAT than the other port of the first.
+pub(super) const TRACKERS: usize = 1;
+
+/// The tracker's other port.
+pub(super) const OTHER_PORT: u16 = crate::tracker::DEFAULT_PORT + 1;
 
 /// Where a tracker is.
 pub(super) fn tracker_ip(tracker: usize, ipv4: bool) -> IpAddr {

@@ -338,7 +338,7 @@ impl Endpoint {
                 return;
             }
             Body::ScrapeReply(reply) if self.keep_alive.take(response.transaction) => {
-                self.take_observed(now, source, reply.observed.as_ref(), outbox);
+                self.take_observed(now, source, reply.observed.as_ref(), reply.other_port, outbox);
                 (self.answers_udp, self.stream_until) = (true, Timestamp::ZERO);
                 return self.review_line(now, None, outbox);
             }
@@ -410,7 +410,7 @@ impl Endpoint {
         reply: &proto::AnnounceReply,
         outbox: &mut Outbox,
     ) -> Option<Duration> {
-        self.take_observed(now, source, reply.observed.as_ref(), outbox);
+        self.take_observed(now, source, reply.observed.as_ref(), reply.other_port, outbox);
         if flight.event == AnnounceEvent::Stopped {
             self.slots.remove(&flight.topic);
             return None;

@@ -155,6 +155,8 @@ pub enum Action {
         tracker: SocketAddr,
         /// The address.
         address: SocketAddr,
+        /// The tracker's UDP port beside this one, which answers STUN; 0: none.
+        other_port: u16,
     },
     /// A tracker has pushed a signal, at most 20 a second after 100 at once.
     Signal {
@@ -162,6 +164,8 @@ pub enum Action {
         topic: Topic,
         /// From whom, as the tracker says; not ourselves.
         sender: PeerId,
+        /// Where the tracker sees the sender; none if it does not say.
+        sender_address: Option<SocketAddr>,
         /// What; at most 900 bytes, sealed.
         sealed: Bytes,
     },

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use peerit_proto::tracker::v1 as proto;
 
-use super::super::codec::SEALED_MAX;
+use super::super::codec::{self, SEALED_MAX};
 use super::Action;
 use crate::allowance::Allowance;
 use crate::id::{PeerId, Topic};
@@ -58,7 +58,9 @@ impl Signals {
         let is_ours = receiver == own && sender != own && signal.sealed.len() <= SEALED_MAX;
         // What is not ours takes nothing of the allowance.
         let sealed = signal.sealed.clone();
-        (is_ours && self.pushed.take(now)).then_some(Action::Signal { topic, sender, sealed })
+        let sender_address = signal.sender_address.as_ref().and_then(codec::decode_address);
+        let action = Action::Signal { topic, sender, sender_address, sealed };
+        (is_ours && self.pushed.take(now)).then_some(action)
     }
 }
 
@@ -66,5 +68,5 @@ impl Signals {
 pub(super) fn encoded(topic: Topic, own: PeerId, receiver: PeerId, sealed: Bytes) -> proto::Signal {
     let bytes = |id: [u8; 32]| Bytes::copy_from_slice(&id);
     let (topic, sender, receiver) = (bytes(topic.0), bytes(own.0), bytes(receiver.0));
-    proto::Signal { topic, sender, receiver, sealed }
+    proto::Signal { topic, sender, receiver, sealed, sender_address: None }
 }

@@ -145,6 +145,10 @@ mod tests {
     use super::super::answer;
     use super::*;
 
+    fn answered(request: &[u8]) -> Bytes {
+        answer(request, here(), false).unwrap().1
+    }
+
     const SERVER: SocketAddr =
         SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)), 59_000);
 
@@ -167,7 +171,7 @@ mod tests {
     fn an_answer_is_told_once() {
         let mut client = Client::new(1);
         assert_eq!(client.ask(at(0), SERVER, AnswerFrom::Here), Some(0));
-        let answer = answer(&sent(&mut client), here()).unwrap();
+        let answer = answered(&sent(&mut client));
         client.handle_datagram(SERVER, b"\x01\x01 no answer");
         client.handle_datagram(SERVER, &answer);
         client.handle_datagram(SERVER, &answer);
@@ -192,7 +196,7 @@ mod tests {
         assert_eq!(client.poll_timeout(), Some(at(3_500)));
         client.handle_timeout(at(3_500));
         assert_eq!(client.poll(), Some(Action::Unanswered { query: 0 }));
-        client.handle_datagram(SERVER, &answer(&first, here()).unwrap());
+        client.handle_datagram(SERVER, &answered(&first));
         assert_eq!(client.poll(), None, "too late");
     }
 
@@ -203,7 +207,7 @@ mod tests {
             assert_eq!(client.ask(at(0), SERVER, AnswerFrom::Here), Some(number));
             sent(&mut client)
         });
-        client.handle_datagram(SERVER, &answer(&requests[1], here()).unwrap());
+        client.handle_datagram(SERVER, &answered(&requests[1]));
         assert!(matches!(client.poll(), Some(Action::Answered { query: 1, .. })));
         assert!(client.poll_timeout().is_some(), "the other waits");
         for _ in 2..QUERIES_MAX {

@@ -416,6 +416,7 @@ fn a_hostile_tracker_makes_nothing_grow_or_hurry() {
         peers,
         observed: None,
         attended: false,
+        other_port: u32::MAX,
     };
     let too_long = reply(transaction, answer(0, peers.clone()));
     let from = address(T1);

@@ -253,6 +253,7 @@ impl Net {
                     self.after(20, Arrival::Response { connection, response });
                 }
                 ServerAction::Send { to, datagram } => self.send(tracker, to, &datagram),
+                ServerAction::SendFromOther { .. } => panic!("nobody asks for it"),
                 ServerAction::Attend { .. } => {}
                 ServerAction::Close { .. } | ServerAction::Relay { .. } => panic!(),
             }

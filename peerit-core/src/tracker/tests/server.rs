@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use proto::request::Body as RequestBody;
 use proto::response::Body as ResponseBody;
 
+use super::super::codec;
 use super::super::relay::{RelayOpen, RelaySide, RelayToken};
+use super::super::stun::AnswerFrom;
 use super::super::{
     PEERS_WANTED_MAX, ServerAction, ServerConfig, ServerEvent, TrackerServer, stun,
 };
@@ -349,6 +351,7 @@ fn fields_out_of_bounds_are_refused() {
         sender: topic.clone(),
         receiver: topic.clone(),
         sealed: Bytes::from(vec![0; 901]),
+        sender_address: None,
     };
     for body in [
         RequestBody::Announce(proto::Announce { topic: short.clone(), ..announce(id(1)) }),
@@ -440,7 +443,13 @@ fn signal(sender: PeerId, receiver: PeerId) -> proto::Signal {
         sender: Bytes::copy_from_slice(&sender.0),
         receiver: Bytes::copy_from_slice(&receiver.0),
         sealed: Bytes::from(vec![5; 900]),
+        sender_address: None,
     }
+}
+
+/// As the tracker passes it on.
+fn seen_at(sender: SocketAddr, signal: proto::Signal) -> proto::Signal {
+    proto::Signal { sender_address: Some(codec::encode_address(sender)), ..signal }
 }
 
 #[test]
@@ -450,10 +459,12 @@ fn a_signal_goes_to_where_the_receivers_last_datagram_came_from() {
     f.announce(host(2), announce(id(2)));
     let new_port = SocketAddr::new(host(2).ip(), 4_999);
     f.announce(new_port, announce(id(2)));
-    let signal = signal(id(1), id(2));
-    let (to, response) = relayed(&mut f, host(1), &signal).unwrap();
+    // What a peer says of its own address is not passed on.
+    let sender_address = Some(codec::encode_address(host(3)));
+    let forged = proto::Signal { sender_address, ..signal(id(1), id(2)) };
+    let (to, response) = relayed(&mut f, host(1), &forged).unwrap();
     assert_eq!(to, new_port);
-    assert_eq!(response.body, Some(ResponseBody::Signal(signal)));
+    assert_eq!(response.body, Some(ResponseBody::Signal(seen_at(host(1), forged))));
     assert!(response.transaction != 0 && response.transaction != 77, "the tracker's own");
 }
 
@@ -489,7 +500,7 @@ fn a_signal_is_pushed_down_a_connection_that_is_attended() {
     };
     let Some(ServerAction::Push { connection: 7, response }) = pushed(&mut f) else { panic!() };
     let response = proto::Response::decode(response).unwrap();
-    assert_eq!(response.body, Some(ResponseBody::Signal(signal.clone())));
+    assert_eq!(response.body, Some(ResponseBody::Signal(seen_at(host(1), signal.clone()))));
     f.server.handle_event(f.now, ServerEvent::Closed { connection: 7 });
     assert!(
         matches!(pushed(&mut f), Some(ServerAction::Send { to, .. }) if to == host(1)),
@@ -556,6 +567,26 @@ fn stun_requests_are_answered_on_the_same_port() {
         f.pass(4);
         assert_eq!(answers(&mut f), 8);
     }
+}
+
+#[test]
+fn the_other_port_knows_stun_only_and_answers_for_the_main_one() {
+    let mut f = Fixture::new(ServerConfig { other_port: 59_001, ..ServerConfig::default() });
+    assert_eq!(f.announce(host(1), announce(id(1))).other_port, 59_001);
+    let at_other = |f: &mut Fixture, datagram: Bytes| {
+        f.server.handle_event(f.now, ServerEvent::OtherPort { from: host(1), datagram });
+        f.server.poll()
+    };
+    let [here, there] = [AnswerFrom::Here, AnswerFrom::OtherPort]
+        .map(|answer_from| stun::request_from(&[3; 12], answer_from));
+    assert!(matches!(f.datagram(host(1), here.clone()), Some(ServerAction::Send { .. })));
+    let action = f.datagram(host(1), there.clone());
+    let Some(ServerAction::SendFromOther { to, datagram }) = action else { panic!("{action:?}") };
+    assert_eq!((to, stun::mapped_address(&datagram, &[3; 12])), (host(1), Some(host(1))));
+    assert!(matches!(at_other(&mut f, here), Some(ServerAction::SendFromOther { .. })));
+    assert!(matches!(at_other(&mut f, there), Some(ServerAction::Send { .. })));
+    let token = f.token(host(1));
+    assert_eq!(at_other(&mut f, valid(token).into()), None);
 }
 
 /// A valid announce, to be damaged.

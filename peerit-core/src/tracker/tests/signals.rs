@@ -4,7 +4,7 @@ use bytes::Bytes;
 use peerit_proto::Message;
 use peerit_proto::tracker::v1 as proto;
 
-use super::super::{ClientAction, ClientEvent, TrackerClient, TrackerKey};
+use super::super::{ClientAction, ClientEvent, TrackerClient, TrackerKey, codec};
 use super::net::{Faults, Net};
 use super::*;
 
@@ -238,7 +238,9 @@ fn member() -> (TrackerClient, proto::Signal) {
     while client.poll().is_some() {}
     let bytes = |id: [u8; 32]| Bytes::copy_from_slice(&id);
     let (topic, sender, receiver) = (bytes(TOPIC.0), bytes(id(2).0), bytes(id(1).0));
-    (client, proto::Signal { topic, sender, receiver, sealed: Bytes::from_static(b"x") })
+    let (sealed, sender_address) =
+        (Bytes::from_static(b"x"), Some(codec::encode_address(address(A))));
+    (client, proto::Signal { topic, sender, receiver, sealed, sender_address })
 }
 
 fn push(client: &mut TrackerClient, from: &str, signal: proto::Signal) -> Option<ClientAction> {
@@ -263,7 +265,9 @@ fn only_what_a_tracker_of_ours_says_to_us_is_taken() {
     }
     assert_eq!(push(&mut client, "192.0.2.66:59000", good.clone()), None, "not a tracker of ours");
     let (topic, sender, sealed) = (TOPIC, id(2), good.sealed.clone());
-    assert_eq!(push(&mut client, T1, good), Some(ClientAction::Signal { topic, sender, sealed }));
+    let sender_address = Some(address(A));
+    let expected = ClientAction::Signal { topic, sender, sender_address, sealed };
+    assert_eq!(push(&mut client, T1, good), Some(expected));
 }
 
 #[test]

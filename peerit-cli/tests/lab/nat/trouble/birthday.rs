@@ -39,8 +39,7 @@ fn leaves_the_relay(pairing: &str) {
     let Some(bench) = bench() else { return };
     let pairing = Pairing::of_name(pairing);
     let cell = Cell::new(&bench, pairing, MIB << 20);
-    // Only two addresses of trackers tell what a NAT does.
-    cell.prepare_with(pairing, &cell.internet.both_trackers());
+    cell.prepare(pairing);
     let started = Instant::now();
     let download = cell.download(cell.downloader());
     let (at, taken) = first_chunk(cell.downloader(), started, PATIENCE).unwrap();

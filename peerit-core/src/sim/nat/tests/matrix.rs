@@ -109,7 +109,7 @@ fn without_a_relay_what_theory_forbids_fails_and_says_why() {
     let text = end.report.to_string();
     assert!(text.contains("hole punch: no answer in time"), "{text}");
     assert!(text.contains("relay: not tried: no relay is known"), "{text}");
-    assert!(text.ends_with("(the NAT here is symmetric)"), "{text}");
+    assert!(text.ends_with("(both NATs are symmetric)"), "{text}");
 }
 
 #[test]

@@ -55,14 +55,15 @@ fn check(report: &NatReport) {
         for end in &host.ends {
             assert!(end.report.trials.iter().all(|trial| trial.outcome != Outcome::Pending));
         }
-        // No storms: an attempt is up to 16 candidates, checked 12 times in 6 s, and what answers them.
+        // No storms: an attempt is up to 32 addresses, checked 12 times in 6 s, and a few answers. So many there are
+        // only where each check shows a NAT's host at yet another one, and everybody is let in.
         let attempts = host.ends.len() + 1;
         let is_birthday = |trial: &&Trial| trial.method == Method::Birthday;
         let trials = host.ends.iter().flat_map(|end| &end.report.trials);
         let birthdays = trials.filter(is_birthday).count();
         assert!(host.signals <= 8 * attempts, "{} signals: {report:#?}", host.signals);
         assert!(
-            host.checks <= 200 * attempts + 2_000 * birthdays,
+            host.checks <= 400 * attempts + 2_000 * birthdays,
             "{} checks: {report:#?}",
             host.checks
         );

@@ -156,6 +156,7 @@ impl Endpoint {
         now: Timestamp,
         source: Source,
         address: Option<&SocketAddress>,
+        other_port: u32,
         outbox: &mut Outbox,
     ) {
         let address = address.and_then(codec::decode_address);
@@ -167,7 +168,8 @@ impl Endpoint {
         if before == Some(address) {
             return;
         }
-        outbox.actions.push_back(Action::Observed { tracker: self.address, address });
+        let other_port = codec::decode_other_port(other_port);
+        outbox.actions.push_back(Action::Observed { tracker: self.address, address, other_port });
         if before.is_some() {
             self.renew(now);
         }
