@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use peerit_core::daemon::DaemonStatus;
 use peerit_core::manifest::Manifest;
+use peerit_core::nat::{self, Trial};
 use peerit_core::node::doctor::{AddressReport, Ipv6, PortMapping, Report, ServerReport};
 use peerit_core::node::{PeerStatus, RateLimits, ShareState, ShareStatus};
 use peerit_core::swarm::Path;
@@ -96,6 +97,13 @@ pub(crate) struct Peer {
     pub(crate) banned: Option<String>,
     /// Program and version, as it says.
     pub(crate) agent: String,
+    /// What was tried to reach it, in words, in the order in which each was begun; null: it came by itself, or was
+    /// dialled without more ado.
+    pub(crate) tried: Option<Vec<String>>,
+    /// Whether the NAT here is symmetric: maps each destination to another address; null: not known.
+    pub(crate) nat_is_symmetric: Option<bool>,
+    /// The same of the peer's NAT, as it says.
+    pub(crate) its_nat_is_symmetric: Option<bool>,
 }
 
 /// One tracker of a share.
@@ -313,6 +321,7 @@ impl Share {
 
 impl Peer {
     fn of(peer: &PeerStatus) -> Self {
+        let tried = peer.tried.as_ref();
         Self {
             id: peer.peer_id.to_string(),
             address: peer.address.to_string(),
@@ -329,8 +338,15 @@ impl Peer {
             chunk_count: peer.chunk_count,
             banned: peer.banned.as_ref().map(ToString::to_string),
             agent: peer.agent.clone(),
+            tried: tried.map(|report| report.trials.iter().map(Trial::to_string).collect()),
+            nat_is_symmetric: tried.and_then(|report| is_symmetric(report.mapping)),
+            its_nat_is_symmetric: tried.and_then(|report| is_symmetric(report.remote_mapping)),
         }
     }
+}
+
+fn is_symmetric(mapping: nat::Mapping) -> Option<bool> {
+    (mapping != nat::Mapping::Unknown).then_some(mapping == nat::Mapping::EndpointDependent)
 }
 
 impl Tracker {

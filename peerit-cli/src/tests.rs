@@ -155,6 +155,7 @@ pub(crate) fn status() -> ShareStatus {
             chunk_count: 5,
             banned: None,
             agent: "peerit/1".to_owned(),
+            tried: None,
         }],
         trackers: Vec::new(),
         path: PathBuf::from("/there/big.iso"),

@@ -81,7 +81,13 @@ fn lines(status: &DaemonStatus, detailed: bool) -> Vec<String> {
         }
         if detailed {
             lines.push(format!("{:<12}  {}", "", share.path.display()));
-            lines.extend(share.peers.iter().map(peer_line));
+            lines.extend(
+                share
+                    .peers
+                    .iter()
+                    .flat_map(|peer| [Some(peer_line(peer)), tried_line(peer)])
+                    .flatten(),
+            );
             lines.extend(tracker_lines(share));
         }
     }
@@ -138,6 +144,13 @@ fn peer_line(peer: &PeerStatus) -> String {
     )
 }
 
+/// Why a peer is reached as it is; nothing where there is no better path.
+fn tried_line(peer: &PeerStatus) -> Option<String> {
+    let may_be_better = matches!(peer.path, Path::Relayed | Path::Punched);
+    let tried = peer.tried.as_ref().filter(|_| may_be_better)?;
+    Some(format!("    tried: {tried}"))
+}
+
 fn tracker_lines(share: &ShareStatus) -> impl Iterator<Item = String> + '_ {
     share.trackers.iter().map(|tracker| {
         let name = &tracker.tracker;
@@ -156,6 +169,7 @@ fn tracker_lines(share: &ShareStatus) -> impl Iterator<Item = String> + '_ {
 #[cfg(test)]
 mod tests {
     use peerit_core::id::PeerId;
+    use peerit_core::nat::{Fault, Mapping, Method, Outcome, Report, Trial};
     use peerit_core::tracker::TrackerStatus;
 
     use super::*;
@@ -167,6 +181,10 @@ mod tests {
         share.limits =
             RateLimits { down: std::num::NonZeroU64::new(1 << 10), ..RateLimits::default() };
         share.peers[0].path = Path::Relayed;
+        let mut tried = Report { remote_mapping: Mapping::EndpointDependent, ..Report::default() };
+        let outcome = Outcome::Failed(Fault::TimedOut);
+        tried.trials.push(Trial { method: Method::Punch, target: None, outcome });
+        share.peers[0].tried = Some(tried);
         share.trackers = vec![TrackerStatus {
             tracker: "host:1".to_owned(),
             reachable: true,
@@ -186,6 +204,8 @@ mod tests {
         };
         let text = lines(&status, true).join("\n");
         assert!(text.contains("  via 192.0.2.1:7  relayed"), "{text}");
+        let why = "\n    tried: hole punch: no answer in time (the peer's NAT is symmetric)\n";
+        assert!(text.contains(why), "{text}");
         assert!(text.contains("  at most: up unlimited, down 1.0 KiB/s"), "{text}");
         assert!(text.contains("1 seed, 2 leeches"), "{text}");
         assert!(

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use peerit_proto::daemon::v1 as proto;
 
 use crate::id::{ContentId, PeerId};
+use crate::nat::Report;
 use crate::node::{PeerStatus, RateLimits, ShareState, ShareStatus};
 use crate::swarm;
 use crate::tracker::TrackerStatus;
@@ -137,6 +138,7 @@ fn peer_to_proto(peer: &PeerStatus) -> proto::PeerStatus {
         chunk_count: peer.chunk_count,
         banned: peer.banned.clone().unwrap_or_default(),
         agent: peer.agent.clone(),
+        tried: peer.tried.as_ref().map(Into::into),
     }
 }
 
@@ -158,6 +160,7 @@ fn peer_from_proto(peer: proto::PeerStatus) -> Result<PeerStatus, Invalid> {
         chunk_count: peer.chunk_count,
         banned: Some(peer.banned).filter(|reason| !reason.is_empty()),
         agent: peer.agent,
+        tried: peer.tried.map(Report::try_from).transpose().map_err(|_| Invalid("tried"))?,
     })
 }
 
@@ -222,6 +225,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
+    use crate::nat::{Method, Outcome, Trial};
 
     fn status() -> ShareStatus {
         let peer = PeerStatus {
@@ -240,6 +244,14 @@ mod tests {
             chunk_count: 5,
             banned: Some("sent corrupt chunk 6".to_owned()),
             agent: "peerit/1".to_owned(),
+            tried: Some(Report {
+                trials: vec![Trial {
+                    method: Method::Punch,
+                    target: None,
+                    outcome: Outcome::Worked,
+                }],
+                ..Report::default()
+            }),
         };
         let tracker = TrackerStatus {
             tracker: "host:1".to_owned(),

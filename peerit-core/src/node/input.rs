@@ -3,7 +3,8 @@
 use async_channel::Sender;
 
 use super::announcer::Found;
-use crate::id::PeerKey;
+use crate::id::{PeerId, PeerKey};
+use crate::nat;
 use crate::store::StoreError;
 use crate::swarm::{Direction, Event};
 use crate::transport::PeerStream;
@@ -16,6 +17,8 @@ pub(crate) enum Input {
     Found(Vec<Found>),
     /// A connection is open and both sides have proved that they know the manifest.
     Opened { stream: Box<PeerStream>, direction: Direction },
+    /// This was tried to reach a peer, or to reach it without a relay.
+    Tried { peer: PeerId, report: nat::Report },
     /// A connection has broken: nothing comes from the peer any more.
     Broken(PeerKey),
     /// Content could not be read or written.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::rate_limit::RateLimits;
 use crate::id::{ContentId, PeerId};
+use crate::nat;
 use crate::swarm::{Path, PeerReport};
 use crate::tracker::TrackerStatus;
 use crate::transport::Carrier;
@@ -94,6 +95,9 @@ pub struct PeerStatus {
     pub path: Path,
     /// What carries the connection. `None`: there is none.
     pub carrier: Option<Carrier>,
+    /// What was tried to reach it; of one that is relayed, what was tried last for a better path. `None`: it has come by
+    /// itself, or was dialled at an address without more ado.
+    pub tried: Option<nat::Report>,
     /// Received from it over this connection.
     pub downloaded: u64,
     /// Sent to it over this connection.
@@ -119,12 +123,17 @@ pub struct PeerStatus {
 }
 
 impl PeerStatus {
-    pub(crate) fn new(report: PeerReport, carrier: Option<Carrier>) -> Self {
+    pub(crate) fn new(
+        report: PeerReport,
+        carrier: Option<Carrier>,
+        tried: Option<nat::Report>,
+    ) -> Self {
         Self {
             peer_id: report.peer_id,
             address: report.address,
             path: report.path,
             carrier,
+            tried,
             downloaded: report.downloaded,
             uploaded: report.uploaded,
             download_rate: report.download_rate,

@@ -1,6 +1,8 @@
 //! Drives one swarm's state machine: sockets, disk and clock on one side, events and actions on the
 //! other. One task owns it all.
 
+mod peers;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -12,7 +14,7 @@ use futures_util::{FutureExt, select_biased};
 
 use super::announcer::Found;
 use super::connection::{Connection, Outgoing, Source};
-use super::context::{Context, DIAL_TIMEOUT};
+use super::context::Context;
 use super::error::ShareError;
 use super::input::{Command, Input};
 use super::rate_limit::Bounds;
@@ -25,9 +27,8 @@ use crate::manifest::Manifest;
 use crate::nat;
 use crate::runtime::{BoxFuture, timeout};
 use crate::store::Store;
-use crate::swarm::{Action, Direction, Event, PeerReport, Swarm};
+use crate::swarm::{Action, Event, PeerReport, Swarm};
 use crate::time::Timestamp;
-use crate::transport::PeerStream;
 
 /// Least time between two looks at the swarm for its handles.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
@@ -36,12 +37,6 @@ const STATUS_INTERVAL_IDLE: Duration = Duration::from_secs(1);
 
 /// Most time between two looks at how the trackers answer.
 const TRACKER_STATUS_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Most addresses whose peers are remembered: as many as a swarm remembers itself.
-const NAMED_MAX: usize = 1_000;
-
-/// Most of them that are dialled at once when a peer is lost: as many as a tracker keeps of a peer.
-const ADDRESSES_OF_PEER_MAX: usize = 4;
 
 /// One share taking part in its swarm.
 pub(crate) struct SwarmDriver<'a> {
@@ -54,6 +49,8 @@ pub(crate) struct SwarmDriver<'a> {
     connections: BTreeMap<PeerKey, Connection>,
     /// Who is at the other end of each.
     connected: BTreeMap<PeerKey, PeerId>,
+    /// What was tried to reach them.
+    reports: BTreeMap<PeerId, nat::Report>,
     /// Who is where, as trackers say.
     named: BTreeMap<SocketAddr, PeerId>,
     next_peer: &'a mut u32,
@@ -109,6 +106,7 @@ impl<'a> SwarmDriver<'a> {
             source,
             connections: BTreeMap::new(),
             connected: BTreeMap::new(),
+            reports: BTreeMap::new(),
             named: BTreeMap::new(),
             next_peer: &mut task.next_peer,
             finished: false,
@@ -213,6 +211,7 @@ impl<'a> SwarmDriver<'a> {
             }
             Input::Found(peers) => self.found(now, peers),
             Input::Opened { stream, direction } => self.open(now, *stream, direction),
+            Input::Tried { peer, report } => self.tried(peer, report),
             Input::StoreFailed(error) => return Err(error.into()),
             Input::Finished => {
                 self.finished = true;
@@ -237,63 +236,6 @@ impl<'a> SwarmDriver<'a> {
             }
         }
         Ok(None)
-    }
-
-    /// Remembers who is said to be where, for dials that need more than an address.
-    fn found(&mut self, now: Timestamp, peers: Vec<Found>) {
-        let addresses = peers.iter().map(|(_, address)| *address).collect();
-        for (peer, address) in peers {
-            if self.named.len() < NAMED_MAX || self.named.contains_key(&address) {
-                self.named.insert(address, peer);
-            }
-        }
-        self.swarm.handle_event(now, Event::AddressesFound { addresses });
-    }
-
-    /// A connection is gone; if it was the last one to its peer, nobody looks for a better one.
-    fn disconnect(&mut self, peer: PeerKey) {
-        self.connections.remove(&peer);
-        let Some(id) = self.connected.remove(&peer) else { return };
-        if let Some(paths) = self.context.paths.as_ref().filter(|_| !self.is_connected(id)) {
-            let topic = self.share.content_id().topic();
-            paths.event(nat::Event::Disconnected { topic, peer: id });
-        }
-    }
-
-    /// The path to a peer may be dead, as its address or ours has changed: it is looked for at once, in all ways,
-    /// where the swarm would wait before it dials the same address again. One that was killed is asked for in vain,
-    /// which costs three signals.
-    fn look_again(&mut self, peer: PeerKey) {
-        let id = self.connected.get(&peer).copied();
-        self.disconnect(peer);
-        let lost = id.filter(|id| !*self.paused && !self.is_connected(*id));
-        if let (Some(paths), Some(peer)) = (&self.context.paths, lost) {
-            self.context.announcer.path_lost();
-            let topic = self.share.content_id().topic();
-            let at_it = self.named.iter().filter(|(_, named)| **named == peer);
-            let addresses =
-                at_it.map(|(address, _)| *address).take(ADDRESSES_OF_PEER_MAX).collect();
-            paths.event(nat::Event::Want { topic, peer, addresses });
-        }
-    }
-
-    fn is_connected(&self, id: PeerId) -> bool {
-        self.connected.values().any(|connected| *connected == id)
-    }
-
-    fn open(&mut self, now: Timestamp, stream: PeerStream, direction: Direction) {
-        let peer = PeerKey(*self.next_peer);
-        *self.next_peer += 1;
-        let event = Event::Connected {
-            peer,
-            id: stream.peer_id,
-            address: stream.address,
-            direction,
-            path: stream.path,
-        };
-        self.connected.insert(peer, stream.peer_id);
-        self.connections.insert(peer, Connection::start(peer, stream, self.source.clone()));
-        self.swarm.handle_event(now, event);
     }
 
     /// Does what the swarm wants done.
@@ -325,39 +267,6 @@ impl<'a> SwarmDriver<'a> {
             log::debug!("peer {} reads too slowly", peer.0);
             self.disconnect(peer);
         }
-    }
-
-    /// A peer that a tracker has named is looked for in all ways; of another one there is only the address.
-    fn dial(&mut self, address: SocketAddr) {
-        let named = self.named.get(&address).copied();
-        if let (Some(paths), Some(peer)) = (&self.context.paths, named) {
-            let topic = self.share.content_id().topic();
-            if self.is_connected(peer) {
-                let now = self.context.clock.now();
-                self.swarm.handle_event(now, Event::DialFailed { address });
-            } else {
-                paths.want(topic, peer, address);
-            }
-            return;
-        }
-        let context = Arc::clone(&self.context);
-        let (inputs, content_id) = (self.source.inputs.clone(), self.share.content_id());
-        self.context.runtime.spawn(Box::pin(async move {
-            let dialled =
-                timeout(&*context.runtime, DIAL_TIMEOUT, context.dial(address, content_id));
-            let input = match dialled.await {
-                Ok(Ok(stream)) => {
-                    Input::Opened { stream: Box::new(stream), direction: Direction::Dialled }
-                }
-                failed => {
-                    let why = failed.map(|result| result.err().map(|error| error.to_string()));
-                    log::debug!("dialling {address} failed: {why:?}");
-                    Input::Swarm(Event::DialFailed { address })
-                }
-            };
-            // Fails when the share has ended: then nobody needs to know.
-            let _ = inputs.send(input).await;
-        }));
     }
 
     /// Hashes and stores a chunk on a worker; the answer comes back as an input.
@@ -419,7 +328,8 @@ impl<'a> SwarmDriver<'a> {
         let (swarm, finished) = (&self.swarm, self.finished);
         let peer_status = |report: PeerReport| {
             let connection = report.key.and_then(|key| self.connections.get(&key));
-            PeerStatus::new(report, connection.map(|connection| connection.carrier))
+            let tried = connection.and_then(|_| self.reports.get(&report.peer_id)).cloned();
+            PeerStatus::new(report, connection.map(|connection| connection.carrier), tried)
         };
         // What came in the last seconds says nothing about a share that is complete or paused.
         let down = if swarm.is_complete() || *self.paused { 0 } else { swarm.download_rate(now) };

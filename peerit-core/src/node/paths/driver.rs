@@ -287,10 +287,12 @@ impl Driver {
                     if let Some((_, opened)) = arrived {
                         self.hand_over(topic, peer, opened, path);
                     }
+                    self.send(topic, Input::Tried { peer, report });
                 }
                 Action::Failed { topic, peer, report, .. } => {
                     log::debug!("{peer:?} is not reached: {report}");
                     self.dials_failed(topic, peer);
+                    self.send(topic, Input::Tried { peer, report });
                 }
             }
         }

@@ -52,6 +52,8 @@ fn leaves_the_relay(pairing: &str) {
         thread::sleep(LOOK_INTERVAL);
     }
     println!("punched after {:.2?}", started.elapsed());
+    let tried = cell.downloader().share()["peers"][0]["tried"].to_string();
+    assert!(tried.contains("birthday punch: worked"), "status does not say why: {tried}");
     cell.finish(cell.downloader(), download).unwrap();
     let [sent, came] = [(cell.sharer(), "uploaded_bytes"), (cell.downloader(), "downloaded_bytes")]
         .map(|(host, what)| host.share()[what].as_u64().unwrap());
