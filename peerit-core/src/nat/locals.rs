@@ -144,18 +144,26 @@ impl Locals {
         self.observed.iter().any(|(_, address)| address.ip().is_loopback())
     }
 
-    /// How a peer has come that has connected to us from there: through a port that a router maps, where it is outside
-    /// and we have no public address ourselves; else straight.
+    /// How a peer has come that has connected to us from there: straight, unless it is outside and we have no public address
+    /// ourselves; then through a port that a router maps or, by UDP, through a hole in its NAT. By TCP it has come through a
+    /// port that the user has forwarded.
     pub(super) fn path_from(&self, from: SocketAddr, transport: Transport) -> Path {
         let is_local = Candidate::new(CandidateKind::Host, transport, from).is_private();
         let of_family = |one: &&Candidate| {
             one.transport == transport
                 && one.address.is_ipv4() == from.ip().to_canonical().is_ipv4()
         };
-        let mut own = self.told.iter().filter(of_family);
+        let mut own = self.told.iter().filter(of_family).peekable();
         let is_public = |one: &Candidate| one.kind == CandidateKind::Host && !one.is_private();
         let is_mapped = own.clone().any(|one| one.kind == CandidateKind::Mapped);
-        if is_mapped && !is_local && !own.any(is_public) { Path::Mapped } else { Path::Direct }
+        if is_local || own.peek().is_none() || own.any(is_public) {
+            return Path::Direct;
+        }
+        match transport {
+            _ if is_mapped => Path::Mapped,
+            Transport::Udp => Path::Punched,
+            Transport::Tcp => Path::Direct,
+        }
     }
 
     /// Whether an address is one of our own sockets.
@@ -276,7 +284,9 @@ mod tests {
         assert_eq!(from(&locals, "[::ffff:203.0.113.1]:9"), Path::Mapped);
         assert_eq!(from(&locals, "192.168.1.3:9"), Path::Direct);
         assert_eq!(from(&locals, "[2001:db8::1]:9"), Path::Direct, "what is mapped is IPv4");
-        assert_eq!(locals.path_from(at("203.0.113.1:9"), Transport::Udp), Path::Direct);
+        let by_udp = |locals: &Locals, from| locals.path_from(at(from), Transport::Udp);
+        assert_eq!(by_udp(&locals, "203.0.113.1:9"), Path::Punched);
+        assert_eq!(by_udp(&locals, "192.168.1.3:9"), Path::Direct);
         tell(&mut locals, [hosts(private), hosts(public)].concat(), &[mapped]);
         assert_eq!(from(&locals, "203.0.113.1:9"), Path::Direct, "it may have come straight");
     }

@@ -1,6 +1,6 @@
 //! Fetches the manifest of a link from peers.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use futures_util::{FutureExt, StreamExt, select_biased};
 
 use super::announcer::Found;
 use super::context::Context;
-use crate::id::ContentId;
+use crate::id::{ContentId, PeerId};
 use crate::layout::BLOCK_LENGTH_MAX;
 use crate::manifest::{Link, MANIFEST_LENGTH_MAX, Manifest};
 use crate::runtime::timeout;
@@ -27,22 +27,41 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 /// Addresses remembered; more than a tracker gives in many answers.
 const ADDRESSES_MAX: usize = 256;
 
-/// Asks peers until one sends bytes whose BLAKE3 is the content id. Cancel safe: dropping it closes
-/// the connections.
-pub(crate) async fn fetch_manifest(
+/// What came of looking for peers in all ways.
+pub(super) enum Arrival {
+    /// A connection to one is open, whoever has opened it.
+    Opened(Box<PeerStream>),
+    /// The one that was wanted at this address is not reached.
+    Failed(SocketAddr),
+}
+
+/// Asks peers until one sends bytes whose BLAKE3 is the content id. Those that trackers name are looked for in all ways
+/// where the node has such, and then come as `arrivals`. Cancel safe: dropping it closes the connections.
+pub(super) async fn fetch_manifest(
     context: &Context,
     link: &Link,
     found: &Receiver<Vec<Found>>,
     first: &[SocketAddr],
+    arrivals: &Receiver<Arrival>,
 ) -> Manifest {
-    let mut known: BTreeSet<SocketAddr> = first.iter().copied().collect();
-    let mut waiting: VecDeque<SocketAddr> = first.iter().copied().collect();
+    let mut known: BTreeMap<SocketAddr, Option<PeerId>> =
+        first.iter().map(|address| (*address, None)).collect();
+    let mut waiting: VecDeque<_> = known.iter().map(|(address, peer)| (*address, *peer)).collect();
+    // Those that are looked for in all ways.
+    let mut wanted = BTreeSet::new();
     let mut asking = FuturesUnordered::new();
     let mut retry = context.runtime.sleep(RETRY_INTERVAL).fuse();
     loop {
-        while asking.len() < PEERS_AT_ONCE {
-            let Some(address) = waiting.pop_front() else { break };
-            asking.push(ask_peer(context, link.content_id, address));
+        while asking.len() + wanted.len() < PEERS_AT_ONCE
+            && let Some((address, peer)) = waiting.pop_front()
+        {
+            match (&context.paths, peer) {
+                (Some(paths), Some(peer)) => {
+                    wanted.insert(address);
+                    paths.want(link.content_id.topic(), peer, address);
+                }
+                _ => asking.push(ask_peer(context, link.content_id, Peer::At(address))),
+            }
         }
         select_biased! {
             info = asking.select_next_some() => {
@@ -51,18 +70,30 @@ pub(crate) async fn fetch_manifest(
                     return manifest;
                 }
             }
+            arrival = arrivals.recv().fuse() => match arrival {
+                Ok(Arrival::Opened(stream)) => {
+                    wanted.remove(&stream.address);
+                    // Whoever comes unasked while enough are asked may come again.
+                    if asking.len() < PEERS_AT_ONCE {
+                        asking.push(ask_peer(context, link.content_id, Peer::Open(stream)));
+                    }
+                }
+                Ok(Arrival::Failed(address)) => drop(wanted.remove(&address)),
+                Err(_) => std::future::pending().await,
+            },
             peers = found.recv().fuse() => {
                 let Ok(peers) = peers else { std::future::pending().await };
-                for (_, address) in peers {
-                    if known.len() < ADDRESSES_MAX && known.insert(address) {
-                        waiting.push_back(address);
+                for (peer, address) in peers {
+                    let has_room = known.len() < ADDRESSES_MAX;
+                    if has_room && known.insert(address, Some(peer)).is_none() {
+                        waiting.push_back((address, Some(peer)));
                     }
                 }
             }
             () = retry => {
                 retry = context.runtime.sleep(RETRY_INTERVAL).fuse();
-                if asking.is_empty() {
-                    waiting = known.iter().copied().collect();
+                if asking.is_empty() && wanted.is_empty() {
+                    waiting = known.iter().map(|(address, peer)| (*address, *peer)).collect();
                 }
             }
         }
@@ -75,9 +106,21 @@ fn accept(link: &Link, info: Bytes) -> Option<Manifest> {
         .ok()
 }
 
-async fn ask_peer(context: &Context, content_id: ContentId, address: SocketAddr) -> Option<Bytes> {
+enum Peer {
+    At(SocketAddr),
+    Open(Box<PeerStream>),
+}
+
+async fn ask_peer(context: &Context, content_id: ContentId, peer: Peer) -> Option<Bytes> {
+    let address = match &peer {
+        Peer::At(address) => *address,
+        Peer::Open(stream) => stream.address,
+    };
     let answer = timeout(&*context.runtime, PEER_TIMEOUT, async {
-        let stream = context.dial(address, content_id).await.ok()?;
+        let stream = match peer {
+            Peer::At(address) => context.dial(address, content_id).await.ok()?,
+            Peer::Open(stream) => *stream,
+        };
         receive_manifest(stream, context.hello_without_manifest()).await
     });
     let info = answer.await.ok().flatten();

@@ -12,13 +12,14 @@ use futures_util::{FutureExt, select_biased};
 use super::context::Context;
 use super::error::ShareError;
 use super::input::{Command, Input};
-use super::manifest_fetch::fetch_manifest;
+use super::manifest_fetch::{Arrival, fetch_manifest};
 use super::share::Share;
 use super::status::ShareState;
 use super::swarm_driver::SwarmDriver;
 use crate::bitfield::Bitfield;
 use crate::manifest::{Link, Manifest};
 use crate::store::{FileStore, OpenOptions, StoreError};
+use crate::swarm::Event;
 
 /// Owns everything of one share but its handles.
 pub(crate) struct ShareTask {
@@ -108,8 +109,15 @@ impl ShareTask {
         let context = Arc::clone(&self.context);
         let (topic, port) = (link.content_id.topic(), context.listen_port());
         let found = context.announcer.join(topic, link.trackers.clone(), port, false);
+        context.answer(&self.share);
+        if let Some(paths) = &context.paths {
+            paths.join(link.content_id, link.trackers.clone(), self.share.inputs().clone());
+        }
+        // As many as were wanted, or let in.
+        let (arrived, arrivals) = async_channel::unbounded();
         let fetched = {
-            let mut fetching = pin!(fetch_manifest(&context, link, &found, &self.peers).fuse());
+            let fetching = fetch_manifest(&context, link, &found, &self.peers, &arrivals);
+            let mut fetching = pin!(fetching.fuse());
             loop {
                 select_biased! {
                     manifest = fetching => break Ok(Some(manifest)),
@@ -122,12 +130,19 @@ impl ShareTask {
                         Ok(Input::Command { command: Command::Stop, .. }) | Err(_) => {
                             break Err(Stopped);
                         }
-                        Ok(_) => {}
+                        Ok(input) => {
+                            // Cannot fail, as the receiver is there.
+                            let _ended = arrival(input).map(|arrival| arrived.try_send(arrival));
+                        }
                     },
                 }
             }
         };
         context.announcer.leave(topic);
+        context.stop_answering(&self.share);
+        if let Some(paths) = &context.paths {
+            paths.leave(topic);
+        }
         fetched
     }
 
@@ -167,6 +182,15 @@ impl ShareTask {
             }
         }
         Err(Stopped)
+    }
+}
+
+/// What an input says of peers that may have the manifest.
+fn arrival(input: Input) -> Option<Arrival> {
+    match input {
+        Input::Opened { stream, .. } => Some(Arrival::Opened(stream)),
+        Input::Swarm(Event::DialFailed { address }) => Some(Arrival::Failed(address)),
+        _ => None,
     }
 }
 

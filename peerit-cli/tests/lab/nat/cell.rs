@@ -84,8 +84,24 @@ impl Cell {
 
     /// Starts a download on this machine.
     pub(crate) fn download(&self, host: &Host) -> Child {
-        let manifest = self.sharer().folder().join(format!("{NAME}.p2p"));
-        host.peerit(&["download", manifest.to_str().unwrap()]).spawn().unwrap()
+        self.download_of(host, &self.manifest())
+    }
+
+    /// The same of what is named: a file, or a link.
+    pub(crate) fn download_of(&self, host: &Host, what: &str) -> Child {
+        host.peerit(&["download", what]).spawn().unwrap()
+    }
+
+    /// What names the content in few words.
+    pub(crate) fn link(&self) -> String {
+        let shown = run(&mut self.sharer().peerit(&["show", "--json", &self.manifest()])).unwrap();
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        shown["link"].as_str().unwrap().to_owned()
+    }
+
+    fn manifest(&self) -> String {
+        let path = self.sharer().folder().join(format!("{NAME}.p2p"));
+        path.into_os_string().into_string().unwrap()
     }
 
     /// Waits for the end of a download that has begun, and looks at what came.

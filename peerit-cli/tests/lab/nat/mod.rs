@@ -18,6 +18,7 @@ mod doctor;
 mod expected;
 mod igd;
 mod kind;
+mod link;
 mod network;
 mod trouble;
 
