@@ -13,7 +13,8 @@ use futures_util::{FutureExt, select_biased};
 use super::super::context::Context;
 use super::super::input::Input;
 use super::super::interfaces::reachable_addresses;
-use super::open::{Opened, open, resolve};
+use super::open::{Opened, open};
+use super::relays;
 use super::sockets::{LOOK_INTERVAL, Sockets};
 use super::{Command, Means};
 use crate::id::{ContentId, PeerId, Topic};
@@ -34,6 +35,8 @@ pub(super) const STUN_MAX: usize = 1_500;
 struct Swarm {
     content_id: ContentId,
     inputs: Sender<Input>,
+    /// Dropped to look for its relays no more.
+    _relays: Sender<Infallible>,
 }
 
 /// What a connection that was asked for came to.
@@ -195,9 +198,12 @@ impl Driver {
         match command {
             Command::Join { content_id, trackers, inputs } => {
                 let (topic, key) = (content_id.topic(), content_id.swarm_key());
-                self.swarms.insert(topic, Swarm { content_id, inputs });
+                let (stays, left) = async_channel::bounded(1);
+                self.swarms.insert(topic, Swarm { content_id, inputs, _relays: stays });
                 self.tell(Event::Join { topic, key, relays: Vec::new() });
-                self.find_relays(content_id, trackers);
+                let context = Arc::clone(&self.context);
+                let finding = relays::find(context, content_id, trackers, left);
+                self.context.runtime.spawn(Box::pin(finding));
             }
             Command::Want { topic, peer, address } => {
                 self.wanted.entry((topic, peer)).or_default().push_back(address);
@@ -233,18 +239,6 @@ impl Driver {
                 }
             }
         }
-    }
-
-    /// The trackers of a swarm may be relays; their names are looked up first.
-    fn find_relays(&self, content_id: ContentId, trackers: Vec<String>) {
-        let context = Arc::clone(&self.context);
-        self.context.runtime.spawn(Box::pin(async move {
-            let relays = resolve(&context, trackers).await;
-            let (topic, key) = (content_id.topic(), content_id.swarm_key());
-            if let Some(paths) = &context.paths {
-                paths.event(Event::Join { topic, key, relays });
-            }
-        }));
     }
 
     fn came(&mut self, way: WayKey, result: Result<Opened, Fault>) {

@@ -4,6 +4,7 @@
 
 mod driver;
 mod open;
+mod relays;
 mod sockets;
 
 use std::net::SocketAddr;

@@ -1,8 +1,7 @@
 //! Opening one connection as a traversal wants it.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
-use std::sync::Arc;
+use std::net::UdpSocket;
 
 use super::super::context::{Context, DIAL_TIMEOUT, DialError};
 use super::Means;
@@ -95,18 +94,4 @@ fn fault(error: &DialError) -> Fault {
         },
         _ => Fault::Other,
     }
-}
-
-/// The first address of each tracker, IPv4 before IPv6; on a thread that may block.
-pub(super) async fn resolve(context: &Arc<Context>, trackers: Vec<String>) -> Vec<SocketAddr> {
-    context
-        .chores
-        .run(move || {
-            let first = |tracker: &String| {
-                let addresses = tracker.to_socket_addrs().ok()?;
-                addresses.min_by_key(SocketAddr::is_ipv6)
-            };
-            trackers.iter().filter_map(first).collect()
-        })
-        .await
 }
