@@ -76,19 +76,12 @@ impl Beneath {
 
     /// What lies at `path`.
     pub(super) fn look(&self, path: &str) -> Found {
-        match self.try_look(path) {
-            Ok(found) => found,
-            Err(StoreError::Missing { .. }) => Found::Missing,
-            Err(error) => Found::Unfit(Box::new(error)),
-        }
-    }
-
-    /// What lies at the path of a file: never a folder.
-    pub(super) fn look_for_file(&self, path: &str) -> Found {
-        match self.look(path) {
-            Found::Folder => Found::Unfit(Box::new(self.unfit(path, FileType::Directory))),
-            found => found,
-        }
+        let parent = self.parent(path, false);
+        found(
+            parent.and_then(|(parent, name)| {
+                self.look_in(self.or_folder(parent.as_ref()), name, path)
+            }),
+        )
     }
 
     /// Whether a folder is at `path`; an error when something else is.
@@ -101,9 +94,28 @@ impl Beneath {
         }
     }
 
-    fn try_look(&self, path: &str) -> Result<Found, StoreError> {
-        let (parent, name) = self.parent(path, false)?;
-        let parent = self.or_folder(parent.as_ref());
+    /// What lies at each of the paths of files, none of which is a folder. Those that lie in one folder and come one after
+    /// the other take one system call each.
+    pub(super) fn look_for_files(&self, paths: impl Iterator<Item = String>) -> Vec<Found> {
+        let mut last: Option<(String, Option<OwnedFd>)> = None;
+        let look = |path: String| {
+            let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
+            if last.as_ref().is_none_or(|(known, _)| known != folder) {
+                match self.parent(&path, false) {
+                    Ok((parent, _)) => last = Some((folder.to_owned(), parent)),
+                    Err(error) => return found(Err(error)),
+                }
+            }
+            let parent = last.as_ref().and_then(|(_, parent)| parent.as_ref());
+            match found(self.look_in(self.or_folder(parent), name, &path)) {
+                Found::Folder => Found::Unfit(Box::new(self.unfit(&path, FileType::Directory))),
+                found => found,
+            }
+        };
+        paths.map(look).collect()
+    }
+
+    fn look_in(&self, parent: BorrowedFd<'_>, name: &str, path: &str) -> Result<Found, StoreError> {
         let stat = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|error| self.error(path, error))?;
         Ok(match FileType::from_raw_mode(stat.st_mode) {
@@ -119,22 +131,44 @@ impl Beneath {
         path: &str,
         access: Access,
     ) -> Result<(File, Facts), StoreError> {
-        let (parent, name) = self.parent(path, access == Access::Create)?;
-        let parent = self.or_folder(parent.as_ref());
         // Without NONBLOCK, opening a pipe would wait for its other end.
         let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let access = match access {
-            Access::Read => OFlags::RDONLY,
-            Access::Write => OFlags::RDWR,
-            Access::Create => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+        let flags = flags
+            | match access {
+                Access::Read => OFlags::RDONLY,
+                Access::Write => OFlags::RDWR,
+                Access::Create => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+            };
+        let at_once = if access == Access::Create { None } else { self.open_at_once(path, flags) };
+        let file = match at_once {
+            Some(file) => file,
+            None => {
+                let (parent, name) = self.parent(path, access == Access::Create)?;
+                let parent = self.or_folder(parent.as_ref());
+                fs::openat(parent, name, flags, Mode::from_raw_mode(0o666))
+                    .map_err(|error| self.explain(parent, name, path, error))?
+            }
         };
-        let file = fs::openat(parent, name, flags | access, Mode::from_raw_mode(0o666))
-            .map_err(|error| self.explain(parent, name, path, error))?;
         let stat = fs::fstat(&file).map_err(|error| self.error(path, error))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok((File::from(file), Facts::of(&stat))),
             other => Err(self.unfit(path, other)),
         }
+    }
+
+    /// Opens what is at `path` with one system call, where there is such a call. None: it is not there, some part of the
+    /// path is a link, or the system cannot do it (Linux before 5.6); the long way tells which.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn open_at_once(&self, path: &str, flags: OFlags) -> Option<OwnedFd> {
+        use rustix::fs::ResolveFlags;
+        let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+        fs::openat2(&self.folder, path, flags, Mode::empty(), resolve).ok()
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[expect(clippy::unused_self, reason = "as where there is such a call")]
+    fn open_at_once(&self, _: &str, _: OFlags) -> Option<OwnedFd> {
+        None
     }
 
     /// Makes the folder at `path` and those it lies in; it may be there.
@@ -248,6 +282,15 @@ impl Facts {
     }
 }
 
+/// A look that failed as something that was found.
+fn found(looked: Result<Found, StoreError>) -> Found {
+    match looked {
+        Ok(found) => found,
+        Err(StoreError::Missing { .. }) => Found::Missing,
+        Err(error) => Found::Unfit(Box::new(error)),
+    }
+}
+
 /// What a thing is that is not what it should be.
 fn kind_of(found: FileType) -> &'static str {
     match found {
@@ -308,6 +351,25 @@ mod tests {
         assert!(matches!(beneath.look("folder/file"), Found::Unfit(_)));
         assert!(beneath.make_folder("folder/new").is_err());
         assert!(!outside.path().join("new").exists());
+    }
+
+    #[test]
+    fn files_of_many_folders_are_looked_for_in_a_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let beneath = Beneath::open(folder.path()).unwrap();
+        for path in ["a/b/1", "a/b/2", "a/3", "4"] {
+            beneath.open_file(path, Access::Create).unwrap();
+        }
+        symlink(folder.path().join("a"), folder.path().join("link")).unwrap();
+        let paths = ["4", "a/3", "a/b/1", "a/b/2", "a/b/9", "no/1", "4/1", "link/3", "a/b", "4"];
+        let found = beneath.look_for_files(paths.into_iter().map(str::to_owned));
+        let drawn = found.iter().map(|found| match found {
+            Found::File(_) => 'f',
+            Found::Missing => '-',
+            Found::Folder => 'd',
+            Found::Unfit(_) => '!',
+        });
+        assert_eq!(drawn.collect::<String>(), "ffff--!!!f");
     }
 
     #[test]

@@ -10,10 +10,10 @@ use super::error::StoreError;
 pub(super) struct Survey(Vec<Found>);
 
 impl Survey {
-    /// Looks at every file: a few microseconds each.
+    /// Looks at every file: a microsecond or two each.
     pub(super) fn of(manifest: &Manifest, root: &Beneath, name: &str) -> Self {
-        let look = |path: &str| root.look_for_file(&path_inside(name, path));
-        Self(manifest.files().iter().map(|file| look(&file.path)).collect())
+        let paths = manifest.files().iter().map(|file| path_inside(name, &file.path));
+        Self(root.look_for_files(paths))
     }
 
     /// The facts of a file, if it is one.
