@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use peerit_core::hash::HashAlgorithm;
+use peerit_core::node::IceLibrary;
 use structopt::StructOpt;
 use structopt::clap::{AppSettings, ErrorKind};
 
@@ -182,6 +183,9 @@ pub(crate) struct Daemon {
     /// Whether to ask the router of this network for a port: on or off [default: as last time; at first on]
     #[structopt(long, value_name = "WHETHER", parse(try_from_str = on_or_off))]
     pub(crate) port_mapping: Option<bool>,
+    /// What checks which paths to a peer work: is or, if it was built in, webrtc-ice [default: is]
+    #[structopt(long, hidden = true, value_name = "LIBRARY", parse(try_from_str = ice_library))]
+    pub(crate) ice: Option<IceLibrary>,
     /// Leaves the session of the terminal; what `peerit daemon` starts itself with
     #[structopt(long, hidden = true, requires = "foreground")]
     pub(crate) detached: bool,
@@ -256,6 +260,10 @@ fn on_or_off(text: &str) -> Result<bool, &'static str> {
         "off" => Ok(false),
         _ => Err("must be on or off"),
     }
+}
+
+fn ice_library(name: &str) -> Result<IceLibrary, &'static str> {
+    IceLibrary::from_name(name).ok_or("this program has no such library")
 }
 
 /// Keeps "host:port" as it is: names are looked up where they are used.

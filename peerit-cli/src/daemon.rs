@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use peerit_core::daemon::{ClientError, DaemonClient};
 use peerit_core::id::ContentId;
+use peerit_core::node::IceLibrary;
 use peerit_core::runtime::{self, Runtime};
 
 use crate::env::Env;
@@ -57,6 +58,8 @@ pub(crate) struct Wishes {
     pub(crate) listen: Option<SocketAddr>,
     /// Whether the router is asked for a port.
     pub(crate) port_mapping: Option<bool>,
+    /// What checks paths; as by default in each run.
+    pub(crate) ice: Option<IceLibrary>,
 }
 
 /// Starts a daemon in the background and connects to it.
@@ -98,6 +101,9 @@ fn spawn(program: &Path, data_dir: &Path, log: &Path, wishes: Wishes) -> Result<
     }
     if let Some(is_on) = wishes.port_mapping {
         command.arg("--port-mapping").arg(if is_on { "on" } else { "off" });
+    }
+    if let Some(ice) = wishes.ice {
+        command.args(["--ice", ice.name()]);
     }
     command
         .env(Env::data_dir_variable(), data_dir)

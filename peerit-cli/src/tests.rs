@@ -12,7 +12,8 @@ use peerit_core::daemon::{Daemon, DaemonClient, DaemonConfig, Stopper};
 use peerit_core::id::{ContentId, PeerId};
 use peerit_core::manifest::Manifest;
 use peerit_core::node::{
-    PeerStatus, RateLimits, ShareState, ShareStatus, TrackerService, TrackerServiceConfig,
+    IceLibrary, PeerStatus, RateLimits, ShareState, ShareStatus, TrackerService,
+    TrackerServiceConfig,
 };
 use peerit_core::swarm::Path;
 use peerit_core::transport::Carrier;
@@ -116,6 +117,7 @@ impl World {
             data_dir: self.folder.path().join("data"),
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             port_mapping: Some(false),
+            ice: IceLibrary::default(),
             runtime: Arc::clone(&runtime),
         };
         let daemon = block_on(Daemon::start(config)).unwrap();

@@ -31,7 +31,8 @@ async fn stop(env: &mut Env) -> Result<(), CliError> {
 }
 
 async fn start_in_background(args: &Daemon, env: &mut Env) -> Result<(), CliError> {
-    let wishes = Wishes { listen: args.listen, port_mapping: args.port_mapping };
+    let Daemon { listen, port_mapping, ice, .. } = *args;
+    let wishes = Wishes { listen, port_mapping, ice };
     if running(env).await?.is_some() {
         return match wishes == Wishes::default() {
             true => env.print("the daemon runs already"),
@@ -59,6 +60,7 @@ async fn serve(args: &Daemon, env: &mut Env) -> Result<(), CliError> {
         data_dir,
         listen: args.listen,
         port_mapping: args.port_mapping,
+        ice: args.ice.unwrap_or_default(),
         runtime: runtime()?,
     };
     let service = Service::start(config).await?;

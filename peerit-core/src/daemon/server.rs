@@ -19,7 +19,7 @@ use super::office::Office;
 use super::requests::Client;
 use super::shares::Shares;
 use super::{atomic, ipc, socket};
-use crate::node::{Node, NodeBuilder, NodeError};
+use crate::node::{IceLibrary, Node, NodeBuilder, NodeError};
 use crate::runtime::{BoxStream, Runtime, UnixListener, blocking};
 
 /// Wait after the system refused to accept a connection (most often for want of file descriptors).
@@ -40,6 +40,8 @@ pub struct DaemonConfig {
     /// Whether the router of this machine's network is asked to map the port on which peers dial, see
     /// [`NodeBuilder::port_mapping`](crate::node::NodeBuilder::port_mapping). Default: as in the last run, at first yes.
     pub port_mapping: Option<bool>,
+    /// What checks which paths to a peer work, see [`NodeBuilder::ice`](crate::node::NodeBuilder::ice).
+    pub ice: IceLibrary,
     /// What runs its tasks.
     pub runtime: Arc<dyn Runtime>,
 }
@@ -71,7 +73,7 @@ impl Daemon {
     /// # Errors
     /// When another daemon has the data folder, it cannot be written, or no port can be listened on.
     pub async fn start(config: DaemonConfig) -> Result<Self, DaemonError> {
-        let DaemonConfig { data_dir, listen, port_mapping, runtime } = config;
+        let DaemonConfig { data_dir, listen, port_mapping, ice, runtime } = config;
         let opened = blocking(&*runtime, move || -> Result<_, DaemonError> {
             let data_dir = take(&data_dir)?;
             // Nothing else may be done in vain.
@@ -85,7 +87,8 @@ impl Daemon {
         let limits = last.map(|last| last.limits).unwrap_or_default();
         let start = || {
             let builder = Node::builder().runtime(Arc::clone(&runtime)).identity(identity.clone());
-            builder.stamps(data_dir.stamps()).port_mapping(port_mapping).rate_limits(limits)
+            let builder = builder.stamps(data_dir.stamps()).rate_limits(limits);
+            builder.port_mapping(port_mapping).ice(ice)
         };
         let node = start_node(start, listen, last).await?;
         let ip = listen.or(last.map(|last| last.listen)).map(|at| at.ip());

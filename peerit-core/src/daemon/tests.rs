@@ -19,7 +19,9 @@ use super::{
 };
 use crate::id::ContentId;
 use crate::manifest::{Link, Manifest};
-use crate::node::{RateLimits, ShareState, ShareStatus, TrackerService, TrackerServiceConfig};
+use crate::node::{
+    IceLibrary, RateLimits, ShareState, ShareStatus, TrackerService, TrackerServiceConfig,
+};
 use crate::runtime::{self, Runtime};
 use crate::store::create::{CreateOptions, create_manifest};
 
@@ -79,6 +81,7 @@ impl World {
             data_dir: self.data_dir(),
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             port_mapping: Some(false),
+            ice: IceLibrary::default(),
             runtime: Arc::clone(&self.runtime),
         })
         .await

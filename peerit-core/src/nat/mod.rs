@@ -28,11 +28,16 @@ use bytes::Bytes;
 pub use candidate::{Candidate, CandidateKind, Transport};
 pub use event::{Action, AttemptKey, Event, Opening, RelayToken, WayKey};
 use ice::Addressee;
+#[cfg(feature = "webrtc-ice")]
+pub(crate) use ice::{IceAgent, IceSetup, is_proven};
+pub(crate) use ice::{IceBackend, start as start_is};
 use memory::{Offers, Relayed};
 use observers::{Observers, Word};
 pub use report::{Fault, Mapping, Method, Obstacle, Outcome, Report, Trial};
 use secrets::Secrets;
 pub use signal::CANDIDATES_MAX;
+#[cfg(all(test, feature = "webrtc-ice"))]
+pub(crate) use signal::Credentials;
 use signal::{Signal, SignalError};
 
 use crate::id::{PeerId, SwarmKey, Topic};
@@ -91,8 +96,13 @@ impl NatTraversal {
     /// attempts and nonces of seals come from it.
     #[must_use]
     pub fn new(own: PeerId, seed: [u8; 32]) -> Self {
+        Self::with_ice(own, seed, start_is)
+    }
+
+    /// The same with checks by a library of the driver's choice.
+    pub(crate) fn with_ice(own: PeerId, seed: [u8; 32], backend: IceBackend) -> Self {
         Self {
-            outbox: Outbox::new(own, Secrets::new(seed), ice::start),
+            outbox: Outbox::new(own, Secrets::new(seed), backend),
             swarms: BTreeMap::new(),
             attempts: BTreeMap::new(),
             observers: Observers::default(),

@@ -35,9 +35,9 @@ impl fmt::Debug for AttemptId {
 
 /// What a check must prove to know (RFC 8445, section 5.3).
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Credentials {
-    pub(super) fragment: String,
-    pub(super) password: String,
+pub(crate) struct Credentials {
+    pub(crate) fragment: String,
+    pub(crate) password: String,
 }
 
 impl fmt::Debug for Credentials {

@@ -9,7 +9,7 @@ use super::announcer::Announcer;
 use super::clock::Clock;
 use super::context::{Context, Shares};
 use super::error::NodeError;
-use super::paths::{self, Means, Paths};
+use super::paths::{self, IceLibrary, Means, Paths};
 use super::ports::{self, Ports};
 use super::rate_limit::{Limits, RateLimits};
 use super::tracker_service::{TrackerService, TrackerServiceConfig};
@@ -40,6 +40,7 @@ pub struct NodeBuilder {
     agent: String,
     embedded_tracker: Option<SocketAddr>,
     port_mapping: bool,
+    ice: IceLibrary,
     rate_limits: RateLimits,
     stamps: Option<PathBuf>,
 }
@@ -54,6 +55,7 @@ impl NodeBuilder {
             agent: concat!("peerit/", env!("CARGO_PKG_VERSION")).to_owned(),
             embedded_tracker: None,
             port_mapping: false,
+            ice: IceLibrary::default(),
             rate_limits: RateLimits::default(),
             stamps: None,
         }
@@ -113,6 +115,12 @@ impl NodeBuilder {
         self
     }
 
+    /// What checks which paths to a peer work. Default: the smaller and quicker of the two, see `manual/nat.md`.
+    pub fn ice(mut self, library: IceLibrary) -> Self {
+        self.ice = library;
+        self
+    }
+
     /// How fast content is sent and received, all shares together. Default: as fast as it goes. See
     /// [`Node::set_rate_limits`] for later.
     pub fn rate_limits(mut self, limits: RateLimits) -> Self {
@@ -142,7 +150,8 @@ impl NodeBuilder {
             }
             None => {
                 let identity = self.identity.map_or_else(Identity::generate, Ok)?;
-                let Bound { transport, trackers, means } = bind(&runtime, &identity, self.listen)?;
+                let Bound { transport, trackers, means } =
+                    bind(&runtime, &identity, self.listen, self.ice)?;
                 (transport, identity, trackers, Some(means))
             }
         };
@@ -205,6 +214,7 @@ fn bind(
     runtime: &Arc<dyn Runtime>,
     identity: &Identity,
     listen: SocketAddr,
+    ice: IceLibrary,
 ) -> Result<Bound, NodeError> {
     let (tcp, udp) = bind_ports(runtime, identity, listen)?;
     let address = SocketAddr::new(listen.ip(), tcp.listen_port());
@@ -214,7 +224,7 @@ fn bind(
     let second = Box::new(Arc::clone(&quic));
     let both = RacingTransport::new(Arc::clone(runtime), Box::new(tcp), second);
     let relays = RelayDialer::new(Arc::clone(runtime), identity)?;
-    let means = Means { stun: udp.stun(), quic, relays };
+    let means = Means { stun: udp.stun(), quic, relays, ice: ice.backend() };
     Ok(Bound { transport: Arc::new(both), trackers: udp.tracker(), means })
 }
 

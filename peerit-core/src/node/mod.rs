@@ -41,6 +41,7 @@ pub use builder::NodeBuilder;
 pub use error::{NodeError, ShareError};
 pub use handle::Node;
 pub use options::{DownloadOptions, ProgressFn, SeedOptions, ShareOptions};
+pub use paths::IceLibrary;
 pub use rate_limit::RateLimits;
 pub use resolve::{PeerAddressError, resolve_peers};
 pub use share::Share;

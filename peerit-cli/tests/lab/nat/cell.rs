@@ -72,8 +72,13 @@ impl Cell {
             Pairing::Apart { sharer, downloader } => [sharer, downloader],
             Pairing::Together(kind) => [kind, kind],
         };
-        for (host, kind) in [self.sharer(), self.downloader()].into_iter().zip(kinds) {
-            listen(host, kind);
+        let ice = std::env::var("LAB_ICE").unwrap_or_default();
+        let ice = ice
+            .split_once('/')
+            .map_or([None; 2], |(sharer, downloader)| [Some(sharer), Some(downloader)]);
+        let hosts = [self.sharer(), self.downloader()];
+        for ((host, kind), ice) in hosts.into_iter().zip(kinds).zip(ice) {
+            listen(host, kind, ice);
         }
         fs::write(self.sharer().folder().join(NAME), content(self.content_bytes)).unwrap();
         let trackers = self.internet.trackers();
@@ -124,10 +129,17 @@ impl Cell {
     }
 }
 
-/// Starts a daemon that uses both families.
-fn listen(host: &Host, kind: Kind) {
+/// Starts a daemon that uses both families where there are, and which checks paths as `LAB_ICE` says.
+fn listen(host: &Host, kind: Kind, ice: Option<&str>) {
+    let mut args = vec!["daemon"];
     if kind.has_ipv6() {
-        run(&mut host.peerit(&["daemon", "--listen", "[::]:0"])).unwrap();
+        args.extend(["--listen", "[::]:0"]);
+    }
+    if let Some(library) = ice {
+        args.extend(["--ice", library]);
+    }
+    if args.len() > 1 {
+        run(&mut host.peerit(&args)).unwrap();
     }
 }
 

@@ -11,7 +11,8 @@
 //! cargo test -p peerit-cli --test lab -- --ignored --nocapture the_matrix
 //! ```
 //!
-//! `LAB_CELLS=restricted/open,same/restricted` chooses some.
+//! `LAB_CELLS=restricted/open,same/restricted` chooses some. With `--features webrtc-ice`, `LAB_ICE=webrtc-ice/is` chooses the
+//! library for ICE of the sharer and of the downloader.
 
 mod cell;
 mod doctor;

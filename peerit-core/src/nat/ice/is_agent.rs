@@ -121,6 +121,17 @@ pub(crate) fn is_check(datagram: &[u8], local: &Credentials) -> bool {
         && message.verify(local.password.as_bytes(), hmac)
 }
 
+/// Whether a datagram is a check by somebody who knows our credentials, or an answer by who knows the peer's.
+#[cfg(feature = "webrtc-ice")]
+pub(crate) fn is_proven(datagram: &[u8], setup: &IceSetup) -> bool {
+    match addressee(datagram) {
+        Some(Addressee::Check(_)) => is_check(datagram, &setup.local),
+        Some(Addressee::Answer) => StunMessage::parse(datagram)
+            .is_ok_and(|message| message.verify(setup.remote.password.as_bytes(), hmac)),
+        None => false,
+    }
+}
+
 fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
     DefaultSha1HmacProvider.sha1_hmac(key, parts)
 }

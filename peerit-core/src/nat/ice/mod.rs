@@ -1,14 +1,18 @@
 //! Connectivity checks (ICE, RFC 8445), by whichever library does them.
 //!
-//! What a traversal needs of it is [`IceAgent`], and each library has one file that gives it that. An agent
-//! never ends by itself: the attempt that started it has a deadline.
+//! What a traversal needs of it is [`IceAgent`], and each library has one file that gives it that: one here, that is
+//! pure, and one on a thread of its own, which so is the node's (`node/paths/webrtc_agent.rs`). An agent never ends by
+//! itself: the attempt that started it has a deadline.
 
 mod is_agent;
 
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-pub(super) use is_agent::{addressee, check, is_check, start};
+#[cfg(feature = "webrtc-ice")]
+pub(crate) use is_agent::is_proven;
+pub(crate) use is_agent::start;
+pub(super) use is_agent::{addressee, check, is_check};
 
 use super::candidate::Candidate;
 use super::signal::Credentials;
@@ -18,7 +22,7 @@ use crate::time::Timestamp;
 ///
 /// All packets come from and go out of one socket, so there is nothing to tell an agent of local
 /// candidates: which interface a datagram leaves by is for the system's routes to say.
-pub(super) trait IceAgent: Send {
+pub(crate) trait IceAgent: Send {
     /// Checks another place where the peer may be.
     fn add_remote(&mut self, now: Timestamp, candidate: &Candidate);
 
@@ -42,19 +46,19 @@ pub(super) trait IceAgent: Send {
 
 /// What an agent starts from.
 #[derive(Clone, Debug)]
-pub(super) struct IceSetup {
+pub(crate) struct IceSetup {
     /// Whether this side chooses among the paths that work.
-    pub(super) controlling: bool,
+    pub(crate) controlling: bool,
     /// What the peer must prove to know.
-    pub(super) local: Credentials,
+    pub(crate) local: Credentials,
     /// What we prove to know.
-    pub(super) remote: Credentials,
+    pub(crate) remote: Credentials,
     /// For what need not be secret: names of transactions.
-    pub(super) seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// Starts the agent of a library.
-pub(super) type IceBackend = fn(Timestamp, IceSetup) -> Box<dyn IceAgent>;
+pub(crate) type IceBackend = fn(Timestamp, IceSetup) -> Box<dyn IceAgent>;
 
 /// Whom a STUN datagram is for.
 #[derive(Clone, Debug, PartialEq, Eq)]

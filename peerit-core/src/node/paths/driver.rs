@@ -74,7 +74,7 @@ pub(crate) async fn run(
     let (outcomes, results) = async_channel::unbounded();
     let words = context.announcer.follow();
     let mut driver = Driver {
-        traversal: NatTraversal::new(context.peer_id, seed),
+        traversal: NatTraversal::with_ice(context.peer_id, seed, means.ice),
         context,
         means: Arc::new(means),
         swarms: BTreeMap::new(),

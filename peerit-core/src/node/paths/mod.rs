@@ -6,6 +6,8 @@ mod driver;
 mod open;
 mod relays;
 mod sockets;
+#[cfg(feature = "webrtc-ice")]
+mod webrtc_agent;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use async_channel::{Receiver, Sender};
 
 use super::input::Input;
 use crate::id::{ContentId, PeerId, Topic};
-use crate::nat::{self, Candidate};
+use crate::nat::{self, Candidate, IceBackend};
 use crate::runtime::UdpSocket;
 use crate::transport::{PeerStream, QuicTransport, RelayDialer};
 
@@ -25,6 +27,53 @@ pub(crate) struct Means {
     /// QUIC on the same socket.
     pub(crate) quic: Arc<QuicTransport>,
     pub(crate) relays: RelayDialer,
+    /// What does the checks.
+    pub(crate) ice: IceBackend,
+}
+
+/// Which library does the connectivity checks of ICE (RFC 8445). Both speak the same: peers need not have the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IceLibrary {
+    /// `is`, among the node's own tasks: 50 KB an attempt.
+    #[default]
+    Is,
+    /// `webrtc-ice`, with a thread for each attempt: to compare with.
+    #[cfg(feature = "webrtc-ice")]
+    WebrtcIce,
+}
+
+impl IceLibrary {
+    /// All that were built in.
+    const ALL: &[Self] = &[
+        Self::Is,
+        #[cfg(feature = "webrtc-ice")]
+        Self::WebrtcIce,
+    ];
+
+    /// That of this name, if it was built in.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|library| library.name() == name)
+    }
+
+    /// The name of its crate.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Is => "is",
+            #[cfg(feature = "webrtc-ice")]
+            Self::WebrtcIce => "webrtc-ice",
+        }
+    }
+
+    pub(crate) fn backend(self) -> IceBackend {
+        match self {
+            Self::Is => nat::start_is,
+            #[cfg(feature = "webrtc-ice")]
+            Self::WebrtcIce => webrtc_agent::start,
+        }
+    }
 }
 
 /// Finds paths in the background. Cheap to clone.
