@@ -176,6 +176,7 @@ impl NodeBuilder {
             peer_id,
             agent: self.agent,
             clock,
+            memory: Arc::default(),
             limits: Arc::new(Limits::new(clock, self.rate_limits)),
             tracker: Mutex::new(tracker),
             checkers: Workers::new(Arc::clone(&runtime), cores),

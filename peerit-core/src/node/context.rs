@@ -11,6 +11,7 @@ use async_channel::Sender;
 
 use super::announcer::Announcer;
 use super::clock::Clock;
+use super::memory::Memory;
 use super::paths::Paths;
 use super::ports::Ports;
 use super::rate_limit::Limits;
@@ -35,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     pub(crate) announcer: Announcer,
     /// How fast content is sent and received.
+    /// Of begun chunks.
+    pub(crate) memory: Arc<Memory>,
     pub(crate) limits: Arc<Limits>,
     /// Finds ways through NATs; none with a transport of the application's own, of which nothing is known.
     pub(crate) paths: Option<Paths>,

@@ -19,6 +19,7 @@ mod input;
 mod interfaces;
 mod lines;
 mod manifest_fetch;
+mod memory;
 mod options;
 mod paths;
 mod places;

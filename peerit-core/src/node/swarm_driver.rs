@@ -2,6 +2,7 @@
 //! other. One task owns it all.
 
 mod peers;
+mod publishing;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -17,23 +18,18 @@ use super::connection::{Connection, Outgoing, Source};
 use super::context::Context;
 use super::error::ShareError;
 use super::input::{Command, Input};
+use super::memory::Allotment;
 use super::rate_limit::Bounds;
 use super::share::Share;
 use super::share_task::{ShareTask, Stopped};
-use super::status::{PeerStatus, ShareState};
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, PeerId, PeerKey};
 use crate::manifest::Manifest;
 use crate::nat;
 use crate::runtime::{BoxFuture, timeout};
 use crate::store::Store;
-use crate::swarm::{Action, Event, PeerReport, Swarm};
+use crate::swarm::{Action, Event, Swarm};
 use crate::time::Timestamp;
-
-/// Least time between two looks at the swarm for its handles.
-const STATUS_INTERVAL: Duration = Duration::from_millis(100);
-/// Most time between two such looks: rates fall also when nothing happens.
-const STATUS_INTERVAL_IDLE: Duration = Duration::from_secs(1);
 
 /// Most time between two looks at how the trackers answer.
 const TRACKER_STATUS_INTERVAL: Duration = Duration::from_secs(5);
@@ -54,6 +50,8 @@ pub(crate) struct SwarmDriver<'a> {
     /// Who is where, as trackers say.
     named: BTreeMap<SocketAddr, PeerId>,
     next_peer: &'a mut u32,
+    /// What begun chunks may take, until all are stored, and as the swarm has heard last.
+    memory: Option<(Allotment, u64)>,
     /// Held by every job that writes.
     job: Option<Sender<Infallible>>,
     /// Closed when there are no such jobs and will be none.
@@ -78,6 +76,8 @@ impl<'a> SwarmDriver<'a> {
         let (config, seed) = (context.swarm_config(), context.random_seed());
         let mut swarm = Swarm::new(config, manifest.layout(), held, context.peer_id, seed);
         let now = context.clock.now();
+        let chunk_length = manifest.layout().chunk_length();
+        let memory = (!swarm.is_complete()).then(|| (context.memory.join(chunk_length), u64::MAX));
         if task.paused {
             swarm.handle_event(now, Event::Pause);
         }
@@ -97,6 +97,7 @@ impl<'a> SwarmDriver<'a> {
         let (job, jobs) = async_channel::bounded(1);
         Self {
             context,
+            memory,
             job: Some(job),
             jobs,
             share: task.share.clone(),
@@ -133,6 +134,7 @@ impl<'a> SwarmDriver<'a> {
         if self.swarm.is_complete() {
             self.finish();
         }
+        self.hold_memory();
         self.publish();
         let ended = self.drive().await;
         self.context.stop_answering(&self.share);
@@ -168,6 +170,7 @@ impl<'a> SwarmDriver<'a> {
     async fn drive(&mut self) -> Result<Stopped, ShareError> {
         let mut timer = Timer::default();
         loop {
+            self.look_at_memory();
             self.act();
             self.publish_when_due();
             let wake = self.swarm.poll_timeout().into_iter().chain(self.next_publish()).min();
@@ -228,6 +231,7 @@ impl<'a> SwarmDriver<'a> {
                 let event = if *self.paused { Event::Pause } else { Event::Resume };
                 self.swarm.handle_event(now, event);
                 self.act();
+                self.hold_memory();
                 if *self.paused {
                     self.sync().await;
                 }
@@ -254,6 +258,7 @@ impl<'a> SwarmDriver<'a> {
                 }
                 Action::VerifyChunk { chunk, blocks } => self.verify(chunk, blocks),
                 Action::Completed => {
+                    self.memory = None;
                     self.context.announcer.completed(self.share.content_id().topic());
                     self.finish();
                 }
@@ -266,6 +271,26 @@ impl<'a> SwarmDriver<'a> {
         if !connection.send(outgoing) {
             log::debug!("peer {} reads too slowly", peer.0);
             self.disconnect(peer);
+        }
+    }
+
+    /// Tells the swarm how much memory it may use, when that has changed: at the latest a second later, as long as
+    /// somebody is connected.
+    fn look_at_memory(&mut self) {
+        let Some((allotment, told)) = &mut self.memory else { return };
+        let bytes_max = allotment.bytes_max();
+        if std::mem::replace(told, bytes_max) != bytes_max {
+            let now = self.context.clock.now();
+            self.swarm.handle_event(now, Event::Memory { bytes_max });
+        }
+    }
+
+    /// A download that is paused leaves to others what it does not hold.
+    fn hold_memory(&self) {
+        match &self.memory {
+            Some((allotment, _)) if *self.paused => allotment.pause(self.swarm.begun_bytes()),
+            Some((allotment, _)) => allotment.resume(),
+            None => {}
         }
     }
 
@@ -308,51 +333,6 @@ impl<'a> SwarmDriver<'a> {
             self.context.chores.run(move || sync(&*store)).await;
         }
     }
-
-    fn next_publish(&self) -> Option<Timestamp> {
-        let idle = self.moving.then_some(self.published + STATUS_INTERVAL_IDLE);
-        if self.unpublished { Some(self.published + STATUS_INTERVAL) } else { idle }
-    }
-
-    fn publish_when_due(&mut self) {
-        if self.next_publish().is_some_and(|due| due <= self.context.clock.now()) {
-            self.publish();
-        }
-    }
-
-    /// Shows the swarm to the share's handles.
-    fn publish(&mut self) {
-        let now = self.context.clock.now();
-        self.published = now;
-        self.unpublished = false;
-        let (swarm, finished) = (&self.swarm, self.finished);
-        let peer_status = |report: PeerReport| {
-            let connection = report.key.and_then(|key| self.connections.get(&key));
-            let tried = connection.and_then(|_| self.reports.get(&report.peer_id)).cloned();
-            PeerStatus::new(report, connection.map(|connection| connection.carrier), tried)
-        };
-        // What came in the last seconds says nothing about a share that is complete or paused.
-        let down = if swarm.is_complete() || *self.paused { 0 } else { swarm.download_rate(now) };
-        let rates = (down, if *self.paused { 0 } else { swarm.upload_rate(now) });
-        self.moving = !self.connections.is_empty() || rates != (0, 0);
-        let state = match (*self.paused, self.swarm.is_complete(), self.finished) {
-            (true, ..) => ShareState::Paused,
-            (false, _, true) => ShareState::Seeding,
-            // The files are being made final.
-            (false, true, false) => ShareState::Checking,
-            (false, false, false) => ShareState::Downloading,
-        };
-        let verified = verified_bytes(swarm.have(), &self.source.manifest);
-        self.share.update(|status| {
-            status.state = state;
-            status.complete = finished;
-            status.verified = verified;
-            (status.download_rate, status.upload_rate) = rates;
-            status.downloaded = swarm.downloaded();
-            status.uploaded = swarm.uploaded();
-            status.peers = swarm.peers(now).into_iter().map(peer_status).collect();
-        });
-    }
 }
 
 /// Hands what trackers answer to the share, until its topic is left.
@@ -378,14 +358,6 @@ fn sync(store: &dyn Store) {
     if let Err(error) = store.sync() {
         log::warn!("content is not durable yet: {error}");
     }
-}
-
-fn verified_bytes(have: &Bitfield, manifest: &Manifest) -> u64 {
-    let layout = manifest.layout();
-    let full = u64::from(have.count()) * u64::from(layout.chunk_length());
-    let last = have.len().checked_sub(1).map(ChunkIndex).filter(|&last| have.contains(last));
-    let short = last.map_or(0, |last| layout.chunk_length() - layout.length_of(last));
-    full - u64::from(short)
 }
 
 /// One timer that is set anew only when it must ring earlier: a swarm's deadline moves with every

@@ -75,6 +75,12 @@ pub enum Event {
     Pause,
     /// Fetch again.
     Resume,
+    /// So much memory may chunks take that are begun and not yet stored, in place of what was said before. Those that
+    /// are begun stay; no other is begun until it fits, none at all if nothing fits.
+    Memory {
+        /// In bytes.
+        bytes_max: u64,
+    },
 }
 
 /// What the scheduler wants done.

@@ -155,6 +155,7 @@ impl Scheduler {
             Event::ChunkLost { chunk, single_source } => self.lost(chunk, single_source),
             Event::Pause => self.pause(),
             Event::Resume => self.resume(),
+            Event::Memory { bytes_max } => self.allow_memory(bytes_max),
         }
     }
 
@@ -195,6 +196,12 @@ impl Scheduler {
     #[must_use]
     pub fn have(&self) -> &Bitfield {
         &self.have
+    }
+
+    /// What chunks take in bytes that are begun and not yet stored.
+    #[must_use]
+    pub fn begun_bytes(&self) -> u64 {
+        self.partials.bytes()
     }
 
     /// Whether every chunk is stored.

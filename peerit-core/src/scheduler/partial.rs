@@ -60,6 +60,11 @@ impl Partials {
         self.bytes + u64::from(self.layout.chunk_length()) <= self.bytes_max
     }
 
+    /// So much may be begun from now on; what is begun stays.
+    pub(super) fn allow(&mut self, bytes_max: u64) {
+        self.bytes_max = bytes_max;
+    }
+
     pub(super) fn begin(&mut self, chunk: ChunkIndex, begun: Timestamp, source: Option<PeerKey>) {
         let count = self.layout.block_count(chunk);
         let free = u64::MAX.checked_shr(u64::BITS - count).unwrap_or(0);
@@ -156,7 +161,6 @@ impl Partials {
     }
 
     /// Bytes of chunks begun and not settled.
-    #[cfg(test)]
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }

@@ -88,6 +88,11 @@ impl Scheduler {
         }
     }
 
+    pub(super) fn allow_memory(&mut self, bytes_max: u64) {
+        self.partials.allow(bytes_max);
+        self.wake_some();
+    }
+
     /// Tells a peer whether it has what we lack, when that has changed.
     pub(super) fn update_interest(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };

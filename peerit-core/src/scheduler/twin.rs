@@ -47,6 +47,7 @@ impl From<Event> for twin::Event {
             }
             Event::Pause => Body::Pause(twin::Pause {}),
             Event::Resume => Body::Resume(twin::Resume {}),
+            Event::Memory { bytes_max } => Body::Memory(twin::Memory { bytes_max }),
         };
         Self { body: Some(body) }
     }
@@ -84,6 +85,7 @@ impl TryFrom<twin::Event> for Event {
             }
             Body::Pause(_) => Self::Pause,
             Body::Resume(_) => Self::Resume,
+            Body::Memory(of) => Self::Memory { bytes_max: of.bytes_max },
         })
     }
 }

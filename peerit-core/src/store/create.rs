@@ -17,7 +17,6 @@ use super::locate::locate;
 use super::marker;
 use super::scan::{Scan, scan};
 use super::stamp::Stamp;
-use super::survey::Survey;
 
 /// What a new manifest says beyond the content.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +106,7 @@ pub fn create(
 ) -> Result<Created, CreateError> {
     let (folder, name) = locate(path)?;
     refuse_unfinished(&folder, &name)?;
-    let Scan { files, empty_folders } = scan(&folder.join(&name))?;
+    let Scan { files, empty_folders, survey } = scan(&folder.join(&name))?;
     let length = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.length));
     let chunk_length =
         options.chunk_length.unwrap_or_else(|| Layout::suggested_chunk_length(length));
@@ -120,9 +119,7 @@ pub fn create(
     let unhashed = draft.build(&digests, envelope(options))?;
 
     let root = Beneath::open(&folder)?;
-    let survey = Survey::of(&unhashed, &root, &draft.name);
     let content = ContentFiles::new(&unhashed, root, draft.name.clone(), &survey, Arc::default());
-    content.survey_complete()?;
     hash(&content, options, progress, &mut digests)?;
     // Reading has seen changes of what was still to be read; this sees those of what was read
     // before.

@@ -9,15 +9,19 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::manifest::DraftFile;
 
+use super::beneath::Facts;
 use super::create::CreateError;
 use super::error::StoreError;
 use super::marker::is_marker;
+use super::survey::Survey;
 
 /// What lies at a path, sorted by path so that one content makes one manifest.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scan {
     pub(super) files: Vec<DraftFile>,
     pub(super) empty_folders: Vec<String>,
+    /// What was known of the files when they were listed.
+    pub(super) survey: Survey,
 }
 
 /// Lists a file, or a folder with all in it. Memory: the paths.
@@ -26,7 +30,7 @@ pub(super) struct Scan {
 /// When something is neither file nor folder, has a name that is not UTF-8, or is an unfinished
 /// download.
 pub(super) fn scan(path: &Path) -> Result<Scan, CreateError> {
-    let mut scan = Scan::default();
+    let mut files = Vec::new();
     // Whether each folder is empty as far as we have seen.
     let mut folders = BTreeMap::new();
     for entry in WalkDir::new(path).follow_root_links(false) {
@@ -39,7 +43,7 @@ pub(super) fn scan(path: &Path) -> Result<Scan, CreateError> {
         if kind.is_dir() {
             folders.insert(inside, true);
         } else if kind.is_file() {
-            scan.files.push(file(&entry, inside)?);
+            files.push(file(&entry, inside)?);
         } else {
             return Err(CreateError::Unfit { path: entry.into_path(), kind: kind_of(kind) });
         }
@@ -47,18 +51,20 @@ pub(super) fn scan(path: &Path) -> Result<Scan, CreateError> {
     // The content's own folder goes without saying.
     folders.remove("");
     let empty = folders.into_iter().filter_map(|(folder, is_empty)| is_empty.then_some(folder));
-    scan.empty_folders = empty.collect();
-    scan.files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
-    Ok(scan)
+    let empty_folders = empty.collect();
+    files.sort_unstable_by(|(one, _), (other, _)| one.path.cmp(&other.path));
+    let (files, facts): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+    Ok(Scan { files, empty_folders, survey: Survey::new(facts) })
 }
 
-fn file(entry: &DirEntry, inside: String) -> Result<DraftFile, CreateError> {
+fn file(entry: &DirEntry, inside: String) -> Result<(DraftFile, Facts), CreateError> {
     if is_marker(&entry.file_name().to_string_lossy()) {
         return Err(CreateError::Unfinished { path: entry.path().into() });
     }
     let metadata = entry.metadata().map_err(|error| walk_error(entry.path(), error))?;
     let executable = is_executable(&metadata);
-    Ok(DraftFile { path: inside, length: metadata.len(), executable })
+    let file = DraftFile { path: inside, length: metadata.len(), executable };
+    Ok((file, Facts::from(&metadata)))
 }
 
 /// As its owner sees it.

@@ -16,6 +16,11 @@ impl Survey {
         Self(root.look_for_files(paths))
     }
 
+    /// What is known already of files that are there.
+    pub(super) fn new(facts: Vec<Facts>) -> Self {
+        Self(facts.into_iter().map(Found::File).collect())
+    }
+
     /// The facts of a file, if it is one.
     pub(super) fn facts(&self, file: usize) -> Option<Facts> {
         match self.0.get(file)? {

@@ -107,6 +107,12 @@ pub enum Event {
     Pause,
     /// Take part again.
     Resume,
+    /// So much memory may chunks take that are begun and not yet stored, in place of what was said before. Those that
+    /// are begun stay; no other is begun until it fits, none at all if nothing fits.
+    Memory {
+        /// In bytes.
+        bytes_max: u64,
+    },
 }
 
 /// What a swarm wants done.

@@ -203,6 +203,7 @@ impl Swarm {
             Event::ChunkNotStored { chunk } => self.chunk_not_stored(chunk),
             Event::Pause => self.pause(),
             Event::Resume => self.resume(),
+            Event::Memory { bytes_max } => self.tell(scheduler::Event::Memory { bytes_max }),
         }
         self.settle();
     }

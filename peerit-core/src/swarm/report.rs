@@ -76,6 +76,12 @@ impl Swarm {
         self.scheduler.have()
     }
 
+    /// What chunks take in bytes that are begun and not yet stored.
+    #[must_use]
+    pub fn begun_bytes(&self) -> u64 {
+        self.scheduler.begun_bytes()
+    }
+
     /// Whether all chunks are verified and stored. True from the start for content without chunks.
     #[must_use]
     pub fn is_complete(&self) -> bool {

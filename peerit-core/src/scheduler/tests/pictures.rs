@@ -25,6 +25,21 @@ fn the_rarest_chunks_are_asked_for_first() {
 }
 
 #[test]
+fn no_more_is_begun_than_there_is_memory_for() {
+    // Chunks of two blocks, with room for one.
+    let layout = layout(4, 2);
+    let chunk = u64::from(layout.chunk_length());
+    let mut driver = Driver::new(layout);
+    driver.tell(Event::Memory { bytes_max: chunk });
+    [A, B, C].into_iter().for_each(|peer| drop(driver.join(peer, "####")));
+    assert_eq!(driver.scheduler.begun_bytes(), chunk);
+    driver.tell(Event::Memory { bytes_max: 3 * chunk });
+    assert_eq!(driver.scheduler.begun_bytes(), 3 * chunk);
+    driver.tell(Event::Memory { bytes_max: 0 });
+    assert_eq!(driver.scheduler.begun_bytes(), 3 * chunk, "what is begun stays");
+}
+
+#[test]
 fn what_the_peer_lacks_is_not_asked_for() {
     assert_eq!(pick(&["....", "...."], "...#"), "...b");
     assert_eq!(pick(&["####", "####"], "...."), "....");

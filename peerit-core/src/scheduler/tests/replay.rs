@@ -87,6 +87,7 @@ fn every_event_survives_its_twin() {
         Event::ChunkLost { chunk, single_source: true },
         Event::Pause,
         Event::Resume,
+        Event::Memory { bytes_max: 1 << 40 },
     ] {
         let bytes = twin::Event::from(event.clone()).encode_to_vec();
         let twin = twin::Event::decode(bytes.as_slice()).unwrap();

@@ -52,6 +52,7 @@ impl From<&Event> for twin::Event {
             }
             Event::Pause => Body::Pause(twin::Pause {}),
             Event::Resume => Body::Resume(twin::Resume {}),
+            Event::Memory { bytes_max } => Body::Memory(twin::Memory { bytes_max: *bytes_max }),
         };
         Self { body: Some(body) }
     }
@@ -98,6 +99,7 @@ impl TryFrom<twin::Event> for Event {
             Body::ChunkNotStored(of) => Self::ChunkNotStored { chunk: ChunkIndex(of.chunk) },
             Body::Pause(_) => Self::Pause,
             Body::Resume(_) => Self::Resume,
+            Body::Memory(of) => Self::Memory { bytes_max: of.bytes_max },
         })
     }
 }
