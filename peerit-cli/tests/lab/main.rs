@@ -33,10 +33,12 @@
 
 mod background;
 mod bench;
+mod gigabit;
 mod host;
 mod measure;
 mod namespace;
 mod nat;
+mod pair;
 mod report;
 mod scenario;
 mod segment;
