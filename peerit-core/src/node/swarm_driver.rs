@@ -285,6 +285,10 @@ impl<'a> SwarmDriver<'a> {
         }
     }
 
+    fn waits_for_memory(&self) -> bool {
+        self.memory.as_ref().is_some_and(|(allotment, _)| allotment.bytes_max() == 0)
+    }
+
     /// A download that is paused leaves to others what it does not hold.
     fn hold_memory(&self) {
         match &self.memory {

@@ -12,6 +12,9 @@ mod replay;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::signal::Signal;
 use super::*;
 use crate::id::ContentId;
 

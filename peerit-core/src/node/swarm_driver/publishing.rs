@@ -15,6 +15,9 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 /// Most time between two such looks: rates fall also when nothing happens.
 const STATUS_INTERVAL_IDLE: Duration = Duration::from_secs(1);
 
+/// Why nothing is begun.
+const WAITS: &str = "waits until other downloads have left memory for it";
+
 impl SwarmDriver<'_> {
     pub(super) fn next_publish(&self) -> Option<Timestamp> {
         let idle = self.moving.then_some(self.published + STATUS_INTERVAL_IDLE);
@@ -49,9 +52,12 @@ impl SwarmDriver<'_> {
             (false, true, false) => ShareState::Checking,
             (false, false, false) => ShareState::Downloading,
         };
+        let waits = state == ShareState::Downloading && self.waits_for_memory();
         let verified = verified_bytes(swarm.have(), &self.source.manifest);
         self.share.update(|status| {
             status.state = state;
+            status.reason.clear();
+            status.reason.push_str(if waits { WAITS } else { "" });
             status.complete = finished;
             status.verified = verified;
             (status.download_rate, status.upload_rate) = rates;
