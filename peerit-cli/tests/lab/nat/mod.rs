@@ -5,7 +5,7 @@
 //! [`expected`]'s table. It needs Linux, root, `ip`, `tc`, `ethtool` and `nft`; where something is missing, a line says
 //! what, and nothing is tested. Routers that map ports need `miniupnpd`.
 //!
-//! `cargo test` plays a few pairings. All of them, in a quarter of an hour:
+//! `cargo test` plays a few pairings. All of them, in six minutes:
 //!
 //! ```sh
 //! cargo test -p peerit-cli --test lab -- --ignored --nocapture the_matrix
