@@ -23,11 +23,14 @@ pub(super) struct Watched<S, R> {
     /// When to look.
     look: Option<BoxFuture<'static, ()>>,
     round_trip: RoundTrip,
+    /// The most that waits unsent, as the system was told last.
+    unsent_max: u32,
 }
 
 impl<S: Stream, R: Runtime> Watched<S, R> {
     pub(super) fn new(stream: S, runtime: R) -> Self {
-        Self { stream, runtime, look: None, round_trip: RoundTrip::default() }
+        let round_trip = RoundTrip::default();
+        Self { stream, runtime, look: None, round_trip, unsent_max: 0 }
     }
 
     /// Looks if it is time, and sees to it that the task is woken for the next time.
@@ -40,6 +43,7 @@ impl<S: Stream, R: Runtime> Watched<S, R> {
             self.look = None;
             let Some(seen) = look(&self.stream) else { continue };
             self.round_trip.set(seen.round_trip);
+            follow_rate(&self.stream, &seen, &mut self.unsent_max);
             if seen.is_dead {
                 return true;
             }
@@ -98,12 +102,14 @@ pub(super) struct Seen {
     round_trip: Duration,
     /// Something is sent again and again, and nothing comes back.
     is_dead: bool,
+    /// Bytes a second that the peer has acknowledged, as they were measured last.
+    delivery_rate: u64,
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) use elsewhere::{Stream, look};
+pub(super) use elsewhere::{Stream, follow_rate, look};
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Stream, look};
+pub(super) use linux::{Stream, follow_rate, look};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
@@ -115,6 +121,8 @@ mod elsewhere {
     pub(crate) fn look(_stream: &impl Stream) -> Option<super::Seen> {
         None
     }
+
+    pub(crate) fn follow_rate(_stream: &impl Stream, _seen: &super::Seen, _told: &mut u32) {}
 }
 
 #[cfg(target_os = "linux")]
@@ -124,7 +132,9 @@ mod linux {
     use std::time::Duration;
 
     use futures_io::{AsyncRead, AsyncWrite};
+    use socket2::SockRef;
 
+    use super::super::tcp_options::unsent_max;
     use super::Seen;
 
     /// Silence after which a path is dead on which something is sent again and again; as with QUIC.
@@ -144,11 +154,25 @@ mod linux {
         tcp_info(stream.as_fd()).map(|info| seen(&info))
     }
 
+    /// Lets so much wait unsent as the path is fast; `told` is what the system was told last.
+    pub(crate) fn follow_rate(stream: &impl Stream, seen: &Seen, told: &mut u32) {
+        let wanted = unsent_max(seen.delivery_rate);
+        // Nothing has been sent yet, or it is much as before.
+        if seen.delivery_rate == 0 || wanted.abs_diff(*told) <= *told / 4 {
+            return;
+        }
+        match SockRef::from(stream).set_tcp_notsent_lowat(wanted) {
+            Ok(()) => *told = wanted,
+            Err(error) => log::debug!("cannot bound what waits unsent: {error}"),
+        }
+    }
+
     fn seen(info: &libc::tcp_info) -> Seen {
         let silent_for = Duration::from_millis(info.tcpi_last_ack_recv.into());
         let round_trip = Duration::from_micros(info.tcpi_rtt.into());
         let is_silent = silent_for >= SILENCE_MAX.max(round_trip * ROUND_TRIPS);
-        Seen { round_trip, is_dead: is_silent && info.tcpi_retransmits >= RESENDS }
+        let is_dead = is_silent && info.tcpi_retransmits >= RESENDS;
+        Seen { round_trip, is_dead, delivery_rate: info.tcpi_delivery_rate }
     }
 
     /// What the system knows of a TCP connection; none of another socket.
