@@ -33,6 +33,7 @@ impl<'a> Line<'a> {
             (ShareState::Checking, _) => "checking what is there".to_owned(),
             (ShareState::Paused, _) => "paused: `peerit resume` goes on".to_owned(),
             (ShareState::Failed, _) => status.reason.clone(),
+            (_, 0) if !status.reason.is_empty() => format!("0 peers: {}", status.reason),
             (_, 1) => "1 peer".to_owned(),
             (_, peers) => format!("{peers} peers"),
         };

@@ -6,7 +6,13 @@
 mod support;
 
 use futures_lite::future::block_on;
-use peerit_core::node::{DownloadOptions, ShareOptions, ShareState, ShareStatus};
+use peerit_core::id::PeerId;
+use peerit_core::node::{
+    Announcer, DownloadOptions, SeedOptions, ShareOptions, ShareState, ShareStatus, TrackerService,
+    TrackerServiceConfig,
+};
+use peerit_core::runtime;
+use peerit_core::store::create::{CreateOptions, create_manifest};
 use peerit_core::transport::Carrier;
 use support::*;
 
@@ -265,5 +271,43 @@ fn a_peer_whose_tcp_port_is_closed_is_reached_by_quic() {
         // A peer that leaves says so: nobody waits until it is silent for too long.
         seed.shutdown().await;
         until(&copy, |status| status.peers.iter().all(|peer| peer.peer_id != seed.peer_id())).await;
+    });
+}
+
+#[test]
+fn a_peer_that_is_not_reached_is_told_of_until_somebody_is() {
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("film.mkv");
+        write(&content, &noise(1 << 20));
+        let runtime = runtime::default().unwrap();
+        let listen = ([127, 0, 0, 1], 0).into();
+        let config = TrackerServiceConfig { listen, ..TrackerServiceConfig::default() };
+        let tracker = TrackerService::start(runtime.clone(), config).unwrap();
+        let trackers = vec![tracker.local_address().to_string()];
+        let options = CreateOptions { trackers: trackers.clone(), ..CreateOptions::default() };
+        let manifest = create_manifest(&content, &options, &|_, _| {}).unwrap();
+        // Somebody whose port is closed, and who does not hear signals.
+        let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = closed.local_addr().unwrap().port();
+        drop(closed);
+        let socket = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        let socket = runtime.udp_socket(socket).unwrap();
+        let ghost = Announcer::start(runtime, socket, PeerId([9; 32]), 1);
+        let _found = ghost.join(manifest.content_id().topic(), trackers, port, true);
+
+        let node = loopback().start().await.unwrap();
+        let folder = temp.path().join("copy");
+        let copy =
+            node.download(manifest.clone(), &folder, DownloadOptions::default()).await.unwrap();
+        let waiting = until(&copy, |status| !status.reason.is_empty()).await;
+        assert!(
+            waiting.reason.starts_with("a peer is not reached: dial 127.0.0.1:"),
+            "{waiting:?}"
+        );
+        let seed = loopback().start().await.unwrap();
+        seed.seed(manifest, &content, SeedOptions::default()).await.unwrap();
+        complete(&copy).await;
+        until(&copy, |status| status.reason.is_empty()).await;
     });
 }

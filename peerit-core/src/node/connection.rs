@@ -22,6 +22,7 @@ use crate::manifest::Manifest;
 use crate::runtime::{Runtime, timeout};
 use crate::store::{Store, StoreError};
 use crate::swarm::Event;
+use crate::tracker::relay::RelayEnd;
 use crate::transport::{Carrier, FrameError, FrameReader, FrameWriter, PeerStream};
 use crate::wire::Frame;
 
@@ -104,7 +105,8 @@ async fn run(
     let input = match ended {
         Err(FrameError::Io(error)) => {
             log::debug!("connection {} is broken: {error}", peer.0);
-            Input::Broken(peer)
+            let said = error.get_ref().and_then(|error| error.downcast_ref::<RelayEnd>());
+            Input::Broken { peer, why: said.copied() }
         }
         Err(error) => {
             log::debug!("connection {}: {error}", peer.0);

@@ -7,6 +7,7 @@ use crate::id::{PeerId, PeerKey};
 use crate::nat;
 use crate::store::StoreError;
 use crate::swarm::{Direction, Event};
+use crate::tracker::relay::RelayEnd;
 use crate::transport::PeerStream;
 
 /// What the task of a share is told: by connections, workers, the tracker and the share's handles.
@@ -19,8 +20,8 @@ pub(crate) enum Input {
     Opened { stream: Box<PeerStream>, direction: Direction },
     /// This was tried to reach a peer, or to reach it without a relay.
     Tried { peer: PeerId, report: nat::Report },
-    /// A connection has broken: nothing comes from the peer any more.
-    Broken(PeerKey),
+    /// A connection has broken: nothing comes from the peer any more. A relay that has ended it says why.
+    Broken { peer: PeerKey, why: Option<RelayEnd> },
     /// Content could not be read or written.
     StoreFailed(StoreError),
     /// The files are final.

@@ -47,6 +47,8 @@ pub(crate) struct SwarmDriver<'a> {
     connected: BTreeMap<PeerKey, PeerId>,
     /// What was tried to reach them.
     reports: BTreeMap<PeerId, nat::Report>,
+    /// Why nobody is connected, as far as that is known.
+    trouble: Option<String>,
     /// Who is where, as trackers say.
     named: BTreeMap<SocketAddr, PeerId>,
     next_peer: &'a mut u32,
@@ -108,6 +110,7 @@ impl<'a> SwarmDriver<'a> {
             connections: BTreeMap::new(),
             connected: BTreeMap::new(),
             reports: BTreeMap::new(),
+            trouble: None,
             named: BTreeMap::new(),
             next_peer: &mut task.next_peer,
             finished: false,
@@ -208,7 +211,8 @@ impl<'a> SwarmDriver<'a> {
                 }
                 self.swarm.handle_event(now, event);
             }
-            Input::Broken(peer) => {
+            Input::Broken { peer, why } => {
+                self.trouble = why.map(|why| why.to_string());
                 self.look_again(peer);
                 self.swarm.handle_event(now, Event::Disconnected { peer });
             }

@@ -78,15 +78,18 @@ impl SwarmDriver<'_> {
             direction,
             path: stream.path,
         };
+        self.trouble = None;
         self.connected.insert(peer, stream.peer_id);
         self.connections.insert(peer, Connection::start(peer, stream, self.source.clone()));
         self.swarm.handle_event(now, event);
     }
 
-    /// Keeps what was tried to reach a peer while it is connected.
+    /// Keeps what was tried to reach a peer while it is connected; what was tried in vain is told while nobody is.
     pub(super) fn tried(&mut self, peer: PeerId, report: nat::Report) {
         if self.is_connected(peer) {
             self.reports.insert(peer, report);
+        } else {
+            self.trouble = Some(format!("a peer is not reached: {report}"));
         }
     }
 

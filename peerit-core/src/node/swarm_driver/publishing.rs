@@ -30,6 +30,14 @@ impl SwarmDriver<'_> {
         }
     }
 
+    /// Why nothing comes; empty if something does, or nothing is known.
+    fn why_it_waits(&self) -> &str {
+        if self.waits_for_memory() {
+            return WAITS;
+        }
+        self.trouble.as_deref().filter(|_| self.connections.is_empty()).unwrap_or_default()
+    }
+
     /// Shows the swarm to the share's handles.
     pub(super) fn publish(&mut self) {
         let now = self.context.clock.now();
@@ -52,12 +60,12 @@ impl SwarmDriver<'_> {
             (false, true, false) => ShareState::Checking,
             (false, false, false) => ShareState::Downloading,
         };
-        let waits = state == ShareState::Downloading && self.waits_for_memory();
+        let reason = if state == ShareState::Downloading { self.why_it_waits() } else { "" };
         let verified = verified_bytes(swarm.have(), &self.source.manifest);
         self.share.update(|status| {
             status.state = state;
             status.reason.clear();
-            status.reason.push_str(if waits { WAITS } else { "" });
+            status.reason.push_str(reason);
             status.complete = finished;
             status.verified = verified;
             (status.download_rate, status.upload_rate) = rates;
