@@ -31,8 +31,10 @@ use crate::store::Store;
 use crate::swarm::{Action, Event, Swarm};
 use crate::time::Timestamp;
 
-/// Most time between two looks at how the trackers answer.
+/// Most time between two looks at how the trackers answer, and when all do as they did before: a daemon may have
+/// hundreds of shares.
 const TRACKER_STATUS_INTERVAL: Duration = Duration::from_secs(5);
+const TRACKER_STATUS_INTERVAL_IDLE: Duration = Duration::from_secs(30);
 
 /// One share taking part in its swarm.
 pub(crate) struct SwarmDriver<'a> {
@@ -345,8 +347,9 @@ impl<'a> SwarmDriver<'a> {
 
 /// Hands what trackers answer to the share, until its topic is left.
 async fn follow_trackers(context: Arc<Context>, share: Share, found: Receiver<Vec<Found>>) {
+    let mut interval = TRACKER_STATUS_INTERVAL;
     loop {
-        match timeout(&*context.runtime, TRACKER_STATUS_INTERVAL, found.recv()).await {
+        match timeout(&*context.runtime, interval, found.recv()).await {
             Ok(Ok(peers)) => {
                 if share.inputs().send(Input::Found(peers)).await.is_err() {
                     return;
@@ -357,6 +360,15 @@ async fn follow_trackers(context: Arc<Context>, share: Share, found: Receiver<Ve
             Err(_) => {}
         }
         let trackers = context.announcer.status(share.content_id().topic()).await;
+        let is_calm = trackers.iter().all(|tracker| tracker.reachable);
+        let is_same = share.status().trackers == trackers;
+        interval = match is_calm && is_same {
+            true => TRACKER_STATUS_INTERVAL_IDLE,
+            false => TRACKER_STATUS_INTERVAL,
+        };
+        if is_same {
+            continue;
+        }
         share.update(|status| status.trackers = trackers);
     }
 }
