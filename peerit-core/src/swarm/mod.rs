@@ -48,6 +48,7 @@ use crate::scheduler::{self, Scheduler};
 use crate::time::Timestamp;
 use crate::wire::Frame;
 use blame::Source;
+use uplink::BestRate;
 
 /// One swarm as one peer sees it.
 ///
@@ -87,6 +88,8 @@ pub struct Swarm {
     serving: BTreeSet<PeerKey>,
     /// What a block takes to go out when nothing holds it up.
     block_time: Option<Duration>,
+    /// What the uplink gave at best.
+    best_rate: BestRate,
     /// When a block last went to a peer that is not in debt.
     credit_served_at: Timestamp,
 
@@ -149,6 +152,7 @@ impl Swarm {
             news: telling::News::default(),
             serving: BTreeSet::new(),
             block_time: None,
+            best_rate: BestRate::default(),
             credit_served_at: Timestamp::ZERO,
             dial_at: None,
             upkeep_at: None,

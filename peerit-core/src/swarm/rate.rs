@@ -52,6 +52,13 @@ impl Rate {
         u64::try_from(u128::from(bytes) * 1_000 / window.max(100)).unwrap_or(u64::MAX)
     }
 
+    /// The fewest bytes in one of the last three whole seconds: what lasts, and no burst into a buffer.
+    pub(super) fn lasting(&self, now: Timestamp) -> u64 {
+        let current = number(now);
+        let bytes = |slot: u64| if slot <= self.newest { self.slots[index(slot)] } else { 0 };
+        (current.saturating_sub(3)..current).map(bytes).min().unwrap_or(0)
+    }
+
     /// Bytes per second; while younger than the window, over its age (at least one second).
     pub(super) fn per_second(&self, now: Timestamp) -> u64 {
         let current = number(now).max(self.newest);
@@ -94,6 +101,18 @@ mod tests {
             }
         }
         assert_eq!(rate.total(), 100 * 599);
+    }
+
+    #[test]
+    fn a_burst_is_nothing_that_lasts() {
+        let mut rate = Rate::starting(at(0));
+        rate.add(at(1_500), 1_000_000);
+        for ms in (2_000..8_000).step_by(100) {
+            rate.add(at(ms), 100);
+            let whole_seconds = ms / 1_000 - 1;
+            assert_eq!(rate.lasting(at(ms)), if whole_seconds < 3 { 0 } else { 1_000 }, "{ms}");
+        }
+        assert_eq!(rate.lasting(at(10_000)), 0, "one of the last three was silent");
     }
 
     #[test]

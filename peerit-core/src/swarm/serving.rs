@@ -67,6 +67,7 @@ impl Swarm {
         peer.uploaded.add(now, block.length.into());
         self.note_unserved(key);
         self.uploaded.add(now, block.length.into());
+        self.best_rate.saw(now, self.uploaded.lasting(now));
         if block.length == self.layout.block_length() {
             self.note_block_time(now - since);
         }

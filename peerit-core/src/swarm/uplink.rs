@@ -44,12 +44,36 @@ const SEED_TIMES: usize = 4;
 const EXTRA_MAX: usize = 3;
 /// A block that takes longer is held up by its peer and not by our uplink: it no longer counts.
 const HELD_UP_AFTER: Duration = Duration::from_secs(1);
+/// The best rate of the uplink is forgotten in this time: it may have become a slower one.
+const BEST_LASTS: Duration = Duration::from_secs(30);
 /// A peer is in debt when it got more than twice what it gave, and so many blocks. Chance alone leads
 /// honest peers to half of that; it is also what a newcomer gets to start with.
 const DEBT_BLOCKS: u64 = 16;
 /// For so many times what a block takes nobody else must have been served before a peer in debt is: a block
 /// that has begun holds up who asks a moment later for as long.
 const DEBTORS_WAIT_BLOCKS: u32 = 2;
+
+/// The highest of rates, forgotten little by little.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BestRate {
+    rate: u64,
+    seen_at: Timestamp,
+}
+
+impl BestRate {
+    /// What is left of it in bytes a second.
+    fn at(self, now: Timestamp) -> u64 {
+        let (age, lasts) = ((now - self.seen_at).as_millis(), BEST_LASTS.as_millis());
+        let left = u128::from(self.rate) * lasts.saturating_sub(age) / lasts;
+        u64::try_from(left).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn saw(&mut self, now: Timestamp, rate: u64) {
+        if rate >= self.at(now) {
+            *self = Self { rate, seen_at: now };
+        }
+    }
+}
 
 impl Peer {
     /// When its slot counts as unused, if it has one and nothing is asked through it.
@@ -84,15 +108,21 @@ impl Swarm {
 
     /// Hands blocks to the driver, as many as the uplink can use.
     pub(super) fn serve(&mut self) {
-        while self.uplink_has_room() && self.hand_next().is_some() {}
+        while self.uplink_has_room() && self.hand_next(false).is_some() {}
+        // What is on its way is held up by the paths of those it goes to: others need not wait for that.
+        while self.uplink_is_slack() && self.hand_next(true).is_some() {}
         self.serve_at = self.next_served_at();
     }
 
-    /// Hands the next request to the driver, if there is one that may go.
-    fn hand_next(&mut self) -> Option<()> {
+    /// Hands the next request to the driver, if there is one that may go; with `to_unserved` one of a peer that nothing
+    /// is on its way to.
+    fn hand_next(&mut self, to_unserved: bool) -> Option<()> {
         let (copies, seeds) = (|chunk| self.scheduler.availability(chunk), self.is_complete());
         let debtors_wait = !seeds && self.debtors_wait_until() > self.now;
         let turns = self.served().filter_map(|(key, peer)| {
+            if to_unserved && peer.uploads.sending().next().is_some() {
+                return None;
+            }
             let load = if seeds { peer.load() } else { Load::default() };
             let turn = peer.uploads.next(self.now, copies, load)?;
             let in_debt = self.is_in_debt(peer);
@@ -120,6 +150,13 @@ impl Swarm {
         let least = blocks * u64::from(self.layout.block_length());
         let counted = self.sending().filter(|&(_, since)| self.now - since < HELD_UP_AFTER);
         counted.map(|(length, _)| u64::from(length)).sum::<u64>() < least.max(by_rate)
+    }
+
+    /// Whether less goes out of a seed than did not long ago. A leech's uplink has to send what is rare first, one block
+    /// after the other, rather than something to everybody.
+    fn uplink_is_slack(&self) -> bool {
+        let best = self.best_rate.at(self.now);
+        self.is_complete() && self.uploaded.lately(self.now) < best / 10 * 9
     }
 
     /// Whether nothing is on its way and nothing waits.
@@ -178,5 +215,21 @@ impl Swarm {
         }
         let free = DEBT_BLOCKS * u64::from(self.layout.block_length());
         peer.uploaded.total() > 2 * peer.downloaded.total() + free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_rate_fades_until_there_is_a_better_one() {
+        let at = |seconds| Timestamp::from_origin(Duration::from_secs(seconds));
+        let mut best = BestRate::default();
+        best.saw(at(0), 900);
+        best.saw(at(1), 300);
+        assert_eq!((best.at(at(0)), best.at(at(15)), best.at(at(40))), (900, 450, 0));
+        best.saw(at(20), 300);
+        assert_eq!(best.at(at(20)), 300, "what was left of the other is less");
     }
 }
