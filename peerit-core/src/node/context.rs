@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_channel::Sender;
+use async_channel::{Receiver, Sender};
 
-use super::announcer::Announcer;
+use super::announcer::{Announcer, Found};
 use super::clock::Clock;
 use super::memory::Memory;
 use super::paths::Paths;
@@ -35,9 +35,9 @@ pub(crate) struct Context {
     pub(crate) agent: String,
     pub(crate) clock: Clock,
     pub(crate) announcer: Announcer,
-    /// How fast content is sent and received.
     /// Of begun chunks.
     pub(crate) memory: Arc<Memory>,
+    /// How fast content is sent and received.
     pub(crate) limits: Arc<Limits>,
     /// Finds ways through NATs; none with a transport of the application's own, of which nothing is known.
     pub(crate) paths: Option<Paths>,
@@ -122,13 +122,30 @@ impl Context {
         Ok(dial_swarm(connection, self.peer_id, content_id).await?)
     }
 
-    /// From now on peers that dial may take part in this share.
-    pub(crate) fn answer(&self, share: &Share) {
-        self.shares().answering.insert(share.content_id().topic(), share.clone());
+    /// From now on peers find this share and may take part in it, until [`Self::leave`]; what is returned are those
+    /// that are found.
+    pub(crate) fn join(
+        &self,
+        share: &Share,
+        trackers: &[String],
+        seed: bool,
+    ) -> Receiver<Vec<Found>> {
+        let (content_id, port) = (share.content_id(), self.listen_port());
+        let found = self.announcer.join(content_id.topic(), trackers.to_vec(), port, seed);
+        if let Some(paths) = &self.paths {
+            paths.join(content_id, trackers.to_vec(), share.inputs().clone());
+        }
+        self.shares().answering.insert(content_id.topic(), share.clone());
+        found
     }
 
-    pub(crate) fn stop_answering(&self, share: &Share) {
-        self.shares().answering.remove(&share.content_id().topic());
+    pub(crate) fn leave(&self, share: &Share) {
+        let topic = share.content_id().topic();
+        self.shares().answering.remove(&topic);
+        self.announcer.leave(topic);
+        if let Some(paths) = &self.paths {
+            paths.leave(topic);
+        }
     }
 
     /// The share that a dialling peer asks for.

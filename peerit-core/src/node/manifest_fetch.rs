@@ -46,7 +46,7 @@ pub(super) async fn fetch_manifest(
 ) -> Manifest {
     let mut known: BTreeMap<SocketAddr, Option<PeerId>> =
         first.iter().map(|address| (*address, None)).collect();
-    let mut waiting: VecDeque<_> = known.iter().map(|(address, peer)| (*address, *peer)).collect();
+    let mut waiting: VecDeque<_> = known.clone().into_iter().collect();
     // Those that are looked for in all ways.
     let mut wanted = BTreeSet::new();
     let mut asking = FuturesUnordered::new();
@@ -93,7 +93,7 @@ pub(super) async fn fetch_manifest(
             () = retry => {
                 retry = context.runtime.sleep(RETRY_INTERVAL).fuse();
                 if asking.is_empty() && wanted.is_empty() {
-                    waiting = known.iter().map(|(address, peer)| (*address, *peer)).collect();
+                    waiting = known.clone().into_iter().collect();
                 }
             }
         }

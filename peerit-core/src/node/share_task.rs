@@ -107,12 +107,7 @@ impl ShareTask {
     /// Asks peers for the manifest; none when the share is paused meanwhile.
     async fn fetch(&mut self, link: &Link) -> Result<Option<Manifest>, Stopped> {
         let context = Arc::clone(&self.context);
-        let (topic, port) = (link.content_id.topic(), context.listen_port());
-        let found = context.announcer.join(topic, link.trackers.clone(), port, false);
-        context.answer(&self.share);
-        if let Some(paths) = &context.paths {
-            paths.join(link.content_id, link.trackers.clone(), self.share.inputs().clone());
-        }
+        let found = context.join(&self.share, &link.trackers, false);
         // As many as were wanted, or let in.
         let (arrived, arrivals) = async_channel::unbounded();
         let fetched = {
@@ -138,11 +133,7 @@ impl ShareTask {
                 }
             }
         };
-        context.announcer.leave(topic);
-        context.stop_answering(&self.share);
-        if let Some(paths) = &context.paths {
-            paths.leave(topic);
-        }
+        context.leave(&self.share);
         fetched
     }
 

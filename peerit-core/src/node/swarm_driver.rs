@@ -125,28 +125,17 @@ impl<'a> SwarmDriver<'a> {
     /// Takes part until the user stops it (`Ok`) or the content cannot be read or written. When this
     /// ends, nothing writes to the files any more.
     pub(crate) async fn run(mut self) -> Result<Stopped, ShareError> {
-        let topic = self.share.content_id().topic();
-        let trackers = self.source.manifest.trackers().to_vec();
-        let (port, seed) = (self.context.listen_port(), self.swarm.is_complete());
-        let found = self.context.announcer.join(topic, trackers, port, seed);
-        if let Some(paths) = &self.context.paths {
-            let trackers = self.source.manifest.trackers().to_vec();
-            paths.join(self.share.content_id(), trackers, self.source.inputs.clone());
-        }
+        let (trackers, seed) = (self.source.manifest.trackers(), self.swarm.is_complete());
+        let found = self.context.join(&self.share, trackers, seed);
         let follow = follow_trackers(Arc::clone(&self.context), self.share.clone(), found);
         self.context.runtime.spawn(Box::pin(follow));
-        self.context.answer(&self.share);
         if self.swarm.is_complete() {
             self.finish();
         }
         self.hold_memory();
         self.publish();
         let ended = self.drive().await;
-        self.context.stop_answering(&self.share);
-        self.context.announcer.leave(topic);
-        if let Some(paths) = &self.context.paths {
-            paths.leave(topic);
-        }
+        self.context.leave(&self.share);
         self.connections.clear();
         let stopped = self.end_jobs().await;
         self.sync().await;
