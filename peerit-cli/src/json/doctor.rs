@@ -12,7 +12,8 @@ pub(crate) struct Doctor {
     /// Whether UDP passes; null if no server answered at all.
     pub(crate) udp_passes: Option<bool>,
     /// In the words of RFC 5780: "endpoint-independent", "address-dependent", "address and port-dependent"; or
-    /// "none" without NAT, "address-dependent or address and port-dependent", "unknown".
+    /// "none" without NAT; or, when less is known, "endpoint-independent or address-dependent",
+    /// "address-dependent or address and port-dependent", "unknown".
     pub(crate) nat_mapping: String,
     /// Likewise; or "endpoint-independent or address-dependent", "unknown".
     pub(crate) nat_filtering: String,

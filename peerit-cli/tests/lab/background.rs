@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::namespace::{enter, run};
 use crate::pair::{LEECH, NAME, OTHERS_PORT as PORT, Pair, Path, rates};
 
-/// In Mbit/s, and in bytes of content a second: headers take 5 %.
+/// What the path carries, in bytes of content a second: headers take 5 %.
 const PATH_BYTES: f64 = 20e6 / 8.0 * 0.95;
 
 /// Below the 30 ms of queue that are aimed at nothing would be seen.

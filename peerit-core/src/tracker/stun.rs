@@ -102,13 +102,12 @@ pub fn answer(
     from: SocketAddr,
     has_other_port: bool,
 ) -> Option<(AnswerFrom, Bytes)> {
-    let (transaction, mut attributes) = parse(datagram, BINDING_REQUEST)?;
-    let changes = (CHANGE_REQUEST, CHANGE_PORT.as_slice());
-    let answer_from = match has_other_port && attributes.contains(&changes) {
-        true => AnswerFrom::OtherPort,
-        false => AnswerFrom::Here,
-    };
-    attributes.retain(|attribute| !has_other_port || *attribute != changes);
+    let (transaction, attributes) = parse(datagram, BINDING_REQUEST)?;
+    let (other_port, attributes): (Vec<Attribute<'_>>, Vec<_>) =
+        attributes.into_iter().partition(|attribute| {
+            has_other_port && *attribute == (CHANGE_REQUEST, CHANGE_PORT.as_slice())
+        });
+    let answer_from = if other_port.is_empty() { AnswerFrom::Here } else { AnswerFrom::OtherPort };
     let unknown: Vec<u8> = attributes
         .into_iter()
         .map(|(kind, _)| kind)

@@ -1,7 +1,7 @@
 //! Connectivity checks (ICE, RFC 8445), by whichever library does them.
 //!
-//! What a traversal needs of it is [`IceAgent`], and each library has one file that gives it that: one here, that is
-//! pure, and one on a thread of its own, which so is the node's (`node/paths/webrtc_agent.rs`). An agent never ends by
+//! What a traversal needs of it is [`IceAgent`], and each library has one file that gives it that: one here, as
+//! it is pure, and one among the node's, as it needs a thread of its own (`node/paths/webrtc_agent.rs`). An agent never ends by
 //! itself: the attempt that started it has a deadline.
 
 mod is_agent;
