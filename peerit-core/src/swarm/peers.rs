@@ -1,6 +1,6 @@
 //! What is known about each connected peer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -159,7 +159,8 @@ impl Peer {
 pub(super) struct Peers {
     by_key: BTreeMap<PeerKey, Peer>,
     by_id: BTreeMap<PeerId, PeerKey>,
-    departed: BTreeMap<PeerKey, Source>,
+    /// The one that left first in front.
+    departed: VecDeque<(PeerKey, Source)>,
 }
 
 impl Peers {
@@ -195,15 +196,42 @@ impl Peers {
     pub(super) fn remove(&mut self, key: PeerKey) -> Option<Peer> {
         let peer = self.by_key.remove(&key)?;
         self.by_id.remove(&peer.id);
-        self.departed.insert(key, peer.source());
-        if self.departed.len() > DEPARTED_MAX {
-            self.departed.pop_first();
+        if self.departed.len() == DEPARTED_MAX {
+            self.departed.pop_front();
         }
+        self.departed.push_back((key, peer.source()));
         Some(peer)
     }
 
     /// Who has or lately had this key.
     pub(super) fn source(&self, key: PeerKey) -> Option<Source> {
-        self.get(key).map(Peer::source).or_else(|| self.departed.get(&key).copied())
+        let departed = || self.departed.iter().find(|(departed, _)| *departed == key);
+        self.get(key).map(Peer::source).or_else(|| departed().map(|(_, source)| *source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_ones_that_left_are_known_however_long_they_were_here() {
+        let mut peers = Peers::default();
+        let join = |peers: &mut Peers, key: u16| {
+            let mut id = [0; 32];
+            id[..2].copy_from_slice(&key.to_le_bytes());
+            let address = SocketAddr::from(([10, 0, 0, 1], key));
+            let source = Source { id: PeerId(id), address, path: Path::Direct };
+            let peer = Peer::new(Timestamp::ZERO, source, Direction::Answered);
+            peers.insert(PeerKey(key.into()), peer);
+        };
+        join(&mut peers, 0);
+        for key in 1..=1_024 {
+            join(&mut peers, key);
+            peers.remove(PeerKey(key.into()));
+        }
+        peers.remove(PeerKey(0));
+        let known = |key| peers.source(PeerKey(key)).is_some();
+        assert_eq!([0, 1, 2, 1_024].map(known), [true, false, true, true]);
     }
 }
