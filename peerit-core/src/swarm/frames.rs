@@ -105,11 +105,15 @@ impl Swarm {
         if chunk.0 >= self.layout.chunk_count() {
             return Err(Misbehaviour::NoSuchBlock);
         }
-        if self.scheduler.peer_chunks(key).is_some_and(|chunks| chunks.contains(chunk)) {
+        let known = self.scheduler.peer_chunks(key).is_some_and(|chunks| chunks.contains(chunk));
+        if !known {
+            self.seen_at(key, chunk);
+        }
+        // One that is known is offered again: it may have been refused.
+        self.tell(scheduler::Event::HasChunk { peer: key, chunk });
+        if known {
             return self.signalled(key);
         }
-        self.seen_at(key, chunk);
-        self.tell(scheduler::Event::HasChunk { peer: key, chunk });
         self.note_if_useless(key);
         Ok(())
     }

@@ -14,6 +14,8 @@ use crate::wire::Frame;
 /// A request that comes so soon after a choke was sent before it arrived. It is served, as to refuse it would
 /// cost the peer two round trips for nothing; one that goes on asking is refused after that.
 const CROSSED: Duration = Duration::from_millis(500);
+/// So many of them at a time: 2 MiB, a round trip of 60 ms at 270 Mbit/s.
+const CROSSED_MAX: usize = 8;
 
 impl Swarm {
     pub(super) fn interest_told(
@@ -34,7 +36,8 @@ impl Swarm {
         let offered = self.asks_for(key, block.chunk);
         let now = self.now;
         let Some(peer) = self.peers.get_mut(key) else { return Ok(()) };
-        let crossed = peer.choked_at.is_some_and(|at| now - at < CROSSED);
+        let crossed = peer.choked_at.is_some_and(|at| now - at < CROSSED)
+            && peer.uploads.count() < CROSSED_MAX;
         if peer.slot.is_none() && !crossed || !offered {
             // No fault: it may have been sent before our choke arrived.
             self.send(key, Frame::Reject(block));
@@ -51,8 +54,9 @@ impl Swarm {
     }
 
     pub(super) fn cancelled(&mut self, key: PeerKey, block: Block) -> Result<(), Misbehaviour> {
-        if let Some(peer) = self.peers.get_mut(key) {
-            peer.uploads.cancel(block);
+        if self.peers.get_mut(key).is_some_and(|peer| peer.uploads.cancel(block)) {
+            // Each request has one answer (BEP 6), so that a later one for the same block has its own.
+            self.send(key, Frame::Reject(block));
         }
         self.note_unserved(key);
         self.signalled(key)

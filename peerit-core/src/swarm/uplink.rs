@@ -42,7 +42,8 @@ const SLOTS_MIN: usize = 2;
 const SEED_TIMES: usize = 4;
 /// How many times as many slots as usual an idle uplink gives at most.
 const EXTRA_MAX: usize = 3;
-/// A block that takes longer is held up by its peer and not by our uplink: it no longer counts.
+/// A block that takes longer than this, and than two take of late, is held up by its peer and not by our uplink: it no
+/// longer counts.
 const HELD_UP_AFTER: Duration = Duration::from_secs(1);
 /// The best rate of the uplink is forgotten in this time: it may have become a slower one.
 const BEST_LASTS: Duration = Duration::from_secs(30);
@@ -148,7 +149,8 @@ impl Swarm {
         let in_time = self.block_time.map_or(0, |time| AHEAD.as_millis() / time.as_millis().max(1));
         let blocks = u64::try_from(1 + in_time).unwrap_or(u64::MAX).min(BLOCKS_AHEAD_MAX);
         let least = blocks * u64::from(self.layout.block_length());
-        let counted = self.sending().filter(|&(_, since)| self.now - since < HELD_UP_AFTER);
+        let held_up_after = self.held_up_after();
+        let counted = self.sending().filter(|&(_, since)| self.now - since < held_up_after);
         counted.map(|(length, _)| u64::from(length)).sum::<u64>() < least.max(by_rate)
     }
 
@@ -196,10 +198,15 @@ impl Swarm {
     /// When another block may go because one stops to count, or because one has waited for long enough.
     fn next_served_at(&self) -> Option<Timestamp> {
         self.served().find(|(_, peer)| peer.uploads.could_hand())?;
-        let uncounted = self.sending().map(|(_, since)| since + HELD_UP_AFTER);
+        let held_up_after = self.held_up_after();
+        let uncounted = self.sending().map(|(_, since)| since + held_up_after);
         let patient = self.served().filter_map(|(_, peer)| peer.uploads.patient_until());
         let due = uncounted.chain(patient).chain([self.debtors_wait_until()]);
         due.filter(|&due| due > self.now).min()
+    }
+
+    fn held_up_after(&self) -> Duration {
+        HELD_UP_AFTER.max(self.block_time.unwrap_or_default() * 2)
     }
 
     /// Until when peers in debt are not served, if nobody else is.

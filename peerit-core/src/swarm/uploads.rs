@@ -62,11 +62,10 @@ impl Uploads {
         room
     }
 
-    /// Forgets a request that is not with the driver yet.
-    pub(super) fn cancel(&mut self, block: Block) {
-        if let Some(index) = self.waiting.iter().position(|waiting| waiting.block == block) {
-            self.waiting.remove(index);
-        }
+    /// Forgets a request that is not with the driver yet; false when there is none.
+    pub(super) fn cancel(&mut self, block: Block) -> bool {
+        let index = self.waiting.iter().position(|waiting| waiting.block == block);
+        index.and_then(|index| self.waiting.remove(index)).is_some()
     }
 
     /// Takes all requests that are not with the driver yet.

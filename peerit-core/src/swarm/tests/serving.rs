@@ -105,7 +105,9 @@ fn a_cancelled_request_is_not_served() {
     let mut alone = few_slots();
     alone.join_interested(1);
     (0..5).for_each(|chunk| drop(alone.frame(1, Frame::Request(block(chunk)))));
-    assert_eq!(alone.frame(1, Frame::Cancel(block(3))), []);
+    assert_eq!(alone.frame(1, Frame::Cancel(block(3))), [send(1, Frame::Reject(block(3)))]);
+    assert_eq!(alone.frame(1, Frame::Cancel(block(3))), [], "it has its answer");
+    assert_eq!(alone.frame(1, Frame::Cancel(block(1))), [], "the block is its answer");
     let sent = |chunk| Event::BlockSent { peer: key(1), block: block(chunk) };
     assert_eq!(alone.on(sent(0)), [sends(1, 4)]);
     assert_eq!(alone.on(sent(1)), []);
@@ -140,6 +142,33 @@ fn a_request_that_crosses_a_choke_is_served_and_a_later_one_rejected() {
     alone.wait_ms(400);
     let actions = alone.frame(1, Frame::Request(block(5)));
     assert_eq!(actions, [send(1, Frame::Reject(block(5)))]);
+}
+
+#[test]
+fn few_requests_may_cross_a_choke() {
+    let mut alone = few_slots();
+    (1..=2).for_each(|number| drop(alone.join_interested(number)));
+    drop(alone.frame(2, Frame::Request(block(0))));
+    alone.join_interested(3);
+    assert_eq!(frames(1, &alone.wait_ms(SLOT_NEW_MS)), [Frame::Choke(true)]);
+    let mut rejects = |_| alone.frame(1, Frame::Request(block(4)));
+    let rejected: Vec<_> = (0..10).flat_map(&mut rejects).filter(|a| *a != sends(1, 4)).collect();
+    assert_eq!(rejected, [(); 2].map(|()| send(1, Frame::Reject(block(4)))));
+}
+
+#[test]
+fn a_block_that_a_slow_uplink_needs_so_long_for_is_not_held_up() {
+    let mut alone = few_slots();
+    let whole = Block { length: BLOCK_LENGTH_MAX, ..block(0) };
+    let handed = Action::SendBlock { peer: key(1), block: whole };
+    alone.join_interested(1);
+    assert_eq!(alone.frame(1, Frame::Request(whole)), [handed.clone()]);
+    alone.wait(4);
+    alone.on(Event::BlockSent { peer: key(1), block: whole });
+    assert_eq!(alone.frame(1, Frame::Request(whole)), [handed.clone()]);
+    assert_eq!(alone.frame(1, Frame::Request(whole)), []);
+    assert!(!alone.wait(7).contains(&handed), "one takes 4 s");
+    assert!(alone.wait(1).contains(&handed));
 }
 
 #[test]

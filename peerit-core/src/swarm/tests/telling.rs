@@ -47,6 +47,18 @@ fn told(number: u8, actions: &[Action]) -> Vec<usize> {
 }
 
 #[test]
+fn a_refused_chunk_that_is_offered_again_is_asked_for_again() {
+    let mut alone = Alone::leech();
+    let mut only = Bitfield::empty(CHUNKS);
+    only.insert(ChunkIndex(3));
+    alone.join(1, &only);
+    let asked = alone.frame(1, Frame::Choke(false));
+    let Some(Frame::Request(block)) = frames(1, &asked).pop() else { panic!("{asked:?}") };
+    assert_eq!(alone.frame(1, Frame::Reject(block)), []);
+    assert_eq!(alone.frame(1, Frame::Have(vec![block.chunk])), asked);
+}
+
+#[test]
 fn the_source_hears_at_once_and_who_is_served_when_the_uplink_needs_requests() {
     let mut alone = busy();
     let actions = fetch(&mut alone, 9, &Bitfield::full(CHUNKS), 3);
