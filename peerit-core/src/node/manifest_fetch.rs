@@ -1,6 +1,6 @@
 //! Fetches the manifest of a link from peers.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use futures_util::{FutureExt, StreamExt, select_biased};
 
 use super::announcer::Found;
 use super::context::Context;
-use crate::id::{ContentId, PeerId};
+use super::known_peers::KnownPeers;
+use crate::id::ContentId;
 use crate::layout::BLOCK_LENGTH_MAX;
 use crate::manifest::{Link, MANIFEST_LENGTH_MAX, Manifest};
 use crate::runtime::timeout;
@@ -24,8 +25,8 @@ const PEERS_AT_ONCE: usize = 4;
 const PEER_TIMEOUT: Duration = Duration::from_secs(64);
 /// Time until a peer that failed is asked again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(15);
-/// Addresses remembered; more than a tracker gives in many answers.
-const ADDRESSES_MAX: usize = 256;
+/// Peers named by trackers that are remembered; more than one gives in many answers.
+const NAMED_MAX: usize = 256;
 
 /// What came of looking for peers in all ways.
 pub(super) enum Arrival {
@@ -44,9 +45,9 @@ pub(super) async fn fetch_manifest(
     first: &[SocketAddr],
     arrivals: &Receiver<Arrival>,
 ) -> Manifest {
-    let mut known: BTreeMap<SocketAddr, Option<PeerId>> =
-        first.iter().map(|address| (*address, None)).collect();
-    let mut waiting: VecDeque<_> = known.clone().into_iter().collect();
+    let first = || first.iter().map(|address| (*address, None));
+    let mut named = KnownPeers::new(NAMED_MAX);
+    let mut waiting: VecDeque<_> = first().collect();
     // Those that are looked for in all ways.
     let mut wanted = BTreeSet::new();
     let mut asking = FuturesUnordered::new();
@@ -84,8 +85,8 @@ pub(super) async fn fetch_manifest(
             peers = found.recv().fuse() => {
                 let Ok(peers) = peers else { std::future::pending().await };
                 for (peer, address) in peers {
-                    let has_room = known.len() < ADDRESSES_MAX;
-                    if has_room && known.insert(address, Some(peer)).is_none() {
+                    // One that has no room has its turn with those that are asked again.
+                    if named.insert(peer, address) && waiting.len() < NAMED_MAX {
                         waiting.push_back((address, Some(peer)));
                     }
                 }
@@ -93,7 +94,8 @@ pub(super) async fn fetch_manifest(
             () = retry => {
                 retry = context.runtime.sleep(RETRY_INTERVAL).fuse();
                 if asking.is_empty() && wanted.is_empty() {
-                    waiting = known.clone().into_iter().collect();
+                    let named = named.iter().map(|(peer, address)| (address, Some(peer)));
+                    waiting = first().chain(named).collect();
                 }
             }
         }

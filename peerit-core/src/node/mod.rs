@@ -17,6 +17,7 @@ mod error;
 mod handle;
 mod input;
 mod interfaces;
+mod known_peers;
 mod lines;
 mod manifest_fetch;
 mod memory;

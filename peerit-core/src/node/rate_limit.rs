@@ -57,10 +57,42 @@ impl Pacer {
         let Some(rate) = self.rate else { return now };
         let latest = now.since_origin().saturating_sub(LATENESS);
         let start = self.free.max(Timestamp::from_origin(latest));
-        // At most 2^32 bytes at one a second: 4.3e18 ns fit.
-        let nanoseconds = u64::from(bytes) * 1_000_000_000 / rate;
-        self.free = start + Duration::from_nanos(nanoseconds);
+        self.free = start + Self::time_of(bytes, rate);
         start.max(now)
+    }
+
+    /// Bytes that were reserved will not pass: those after them may do so sooner.
+    fn give_back(&mut self, bytes: u32) {
+        let Some(rate) = self.rate else { return };
+        let free = self.free.since_origin().saturating_sub(Self::time_of(bytes, rate));
+        self.free = Timestamp::from_origin(free);
+    }
+
+    fn time_of(bytes: u32, rate: NonZeroU64) -> Duration {
+        // At most 2^32 bytes at one a second: 4.3e18 ns fit.
+        Duration::from_nanos(u64::from(bytes) * 1_000_000_000 / rate)
+    }
+}
+
+/// Bytes that may pass, or soon may.
+#[must_use]
+struct Reservation<'a> {
+    limit: &'a RateLimit,
+    /// Given back when dropped before they are spent.
+    refund: u32,
+}
+
+impl Reservation<'_> {
+    fn spend(mut self) {
+        self.refund = 0;
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if self.refund > 0 {
+            self.limit.pacer().give_back(self.refund);
+        }
     }
 }
 
@@ -85,20 +117,29 @@ impl RateLimit {
         self.pacer().rate
     }
 
-    /// Resolves when `bytes` may pass. If it is dropped before, they count all the same.
-    async fn pass(&self, clock: Clock, runtime: &dyn Runtime, bytes: u32) {
+    /// Resolves when `bytes` may pass; none where nothing limits them. If they do not, `refund` of them do not count.
+    async fn pass(
+        &self,
+        clock: Clock,
+        runtime: &dyn Runtime,
+        bytes: u32,
+        refund: u32,
+    ) -> Option<Reservation<'_>> {
         while bytes > 0 && self.is_on.load(Ordering::Acquire) {
             let changed = self.changed.listen();
             let now = clock.now();
             let at = self.pacer().reserve(now, bytes);
+            let reservation = Reservation { limit: self, refund };
             if at <= now {
-                return;
+                return Some(reservation);
             }
             select_biased! {
-                () = changed.fuse() => {}
-                () = clock.sleep_until(runtime, Some(at)).fuse() => return,
+                // What was reserved has gone with the limit.
+                () = changed.fuse() => reservation.spend(),
+                () = clock.sleep_until(runtime, Some(at)).fuse() => return Some(reservation),
             }
         }
+        None
     }
 
     fn pacer(&self) -> MutexGuard<'_, Pacer> {
@@ -144,23 +185,33 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// Resolves when so many bytes of content may be sent.
+    /// Resolves when so many bytes of content may be sent. Cancel safe: if it is dropped before, they do not count.
     pub(crate) async fn up(&self, runtime: &dyn Runtime, bytes: u32) {
-        // That of the node last: whoever waits for his own share takes no turn of the others'.
-        for limits in [&self.share, &self.node] {
-            limits.up.pass(limits.clock, runtime, bytes).await;
-        }
+        self.pass(|limits| &limits.up, runtime, bytes, bytes).await;
     }
 
     pub(crate) fn is_background(&self) -> bool {
         [&self.share, &self.node].iter().any(|limits| limits.background.load(Ordering::Relaxed))
     }
 
-    /// Resolves when, after so many bytes of content, more may be received.
+    /// Resolves when, after so many bytes of content, more may be received. They are here: if it is dropped before, they
+    /// count all the same.
     pub(crate) async fn down(&self, runtime: &dyn Runtime, bytes: u32) {
-        for limits in [&self.share, &self.node] {
-            limits.down.pass(limits.clock, runtime, bytes).await;
-        }
+        self.pass(|limits| &limits.down, runtime, bytes, 0).await;
+    }
+
+    async fn pass(
+        &self,
+        of: fn(&Limits) -> &RateLimit,
+        runtime: &dyn Runtime,
+        bytes: u32,
+        refund: u32,
+    ) {
+        let Self { share, node } = self;
+        let in_share = of(share).pass(share.clock, runtime, bytes, refund).await;
+        // That of the node last: whoever waits for his own share takes no turn of the others'.
+        let in_node = of(node).pass(node.clock, runtime, bytes, refund).await;
+        [in_share, in_node].into_iter().flatten().for_each(Reservation::spend);
     }
 }
 
@@ -206,6 +257,25 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(pacer.reserve(at(1_000), u32::MAX), at(1_000));
         }
+    }
+
+    #[test]
+    fn who_does_not_wait_to_the_end_takes_nothing() {
+        let runtime = crate::runtime::default().unwrap();
+        let up = NonZeroU64::new(1 << 20);
+        let limits = Arc::new(Limits::new(Clock::start(), RateLimits { up, ..Default::default() }));
+        let node = Arc::new(Limits::new(limits.clock, RateLimits::default()));
+        let bounds = Bounds { share: Arc::clone(&limits), node };
+        futures_lite::future::block_on(async {
+            bounds.up(&*runtime, 1 << 20).await;
+            let before = limits.up.pacer().free;
+            for _ in 0..3 {
+                let mut waiting = Box::pin(bounds.up(&*runtime, 1 << 20));
+                assert!(futures_lite::future::poll_once(&mut waiting).await.is_none());
+                assert_eq!(limits.up.pacer().free, before + Duration::from_secs(1));
+            }
+            assert_eq!(limits.up.pacer().free, before);
+        });
     }
 
     #[test]

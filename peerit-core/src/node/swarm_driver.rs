@@ -6,7 +6,6 @@ mod publishing;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use super::connection::{Connection, Outgoing, Source};
 use super::context::Context;
 use super::error::ShareError;
 use super::input::{Command, Input};
+use super::known_peers::KnownPeers;
 use super::memory::Allotment;
 use super::rate_limit::Bounds;
 use super::share::Share;
@@ -52,7 +52,7 @@ pub(crate) struct SwarmDriver<'a> {
     /// Why nobody is connected, as far as that is known.
     trouble: Option<String>,
     /// Who is where, as trackers say.
-    named: BTreeMap<SocketAddr, PeerId>,
+    named: KnownPeers,
     next_peer: &'a mut u32,
     /// What begun chunks may take, until all are stored, and as the swarm has heard last.
     memory: Option<(Allotment, u64)>,
@@ -113,7 +113,7 @@ impl<'a> SwarmDriver<'a> {
             connected: BTreeMap::new(),
             reports: BTreeMap::new(),
             trouble: None,
-            named: BTreeMap::new(),
+            named: KnownPeers::new(peers::NAMED_MAX),
             next_peer: &mut task.next_peer,
             finished: false,
             published: Timestamp::ZERO,

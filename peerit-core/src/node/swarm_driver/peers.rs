@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use crate::transport::PeerStream;
 
 /// Most addresses whose peers are remembered: as many as a swarm remembers itself.
-const NAMED_MAX: usize = 1_000;
+pub(super) const NAMED_MAX: usize = 1_000;
 
 /// Most of them that are dialled at once when a peer is lost: as many as a tracker keeps of a peer.
 const ADDRESSES_OF_PEER_MAX: usize = 4;
@@ -26,9 +26,7 @@ impl SwarmDriver<'_> {
     pub(super) fn found(&mut self, now: Timestamp, peers: Vec<Found>) {
         let addresses = peers.iter().map(|(_, address)| *address).collect();
         for (peer, address) in peers {
-            if self.named.len() < NAMED_MAX || self.named.contains_key(&address) {
-                self.named.insert(address, peer);
-            }
+            self.named.insert(peer, address);
         }
         self.swarm.handle_event(now, Event::AddressesFound { addresses });
     }
@@ -57,9 +55,8 @@ impl SwarmDriver<'_> {
         if let (Some(paths), Some(peer)) = (&self.context.paths, lost) {
             self.context.announcer.path_lost();
             let topic = self.share.content_id().topic();
-            let at_it = self.named.iter().filter(|(_, named)| **named == peer);
-            let addresses =
-                at_it.map(|(address, _)| *address).take(ADDRESSES_OF_PEER_MAX).collect();
+            let at_it = self.named.iter().filter(|(named, _)| *named == peer);
+            let addresses = at_it.map(|(_, address)| address).take(ADDRESSES_OF_PEER_MAX).collect();
             paths.event(nat::Event::Want { topic, peer, addresses });
         }
     }
@@ -95,7 +92,7 @@ impl SwarmDriver<'_> {
 
     /// A peer that a tracker has named is looked for in all ways; of another one there is only the address.
     pub(super) fn dial(&mut self, address: SocketAddr) {
-        let named = self.named.get(&address).copied();
+        let named = self.named.at(address);
         if let (Some(paths), Some(peer)) = (&self.context.paths, named) {
             let topic = self.share.content_id().topic();
             if self.is_connected(peer) {
