@@ -7,19 +7,18 @@ use std::time::Duration;
 use futures_util::{FutureExt, select_biased};
 
 use super::context::Context;
-use super::input::Input;
-use super::places::Places;
+use super::input::{Input, Opened};
+use super::places::{Place, Places};
 use crate::runtime::timeout;
-use crate::swarm::Direction;
 use crate::transport::{Incoming, answer_swarm};
 
 /// How long a dialling peer has to prove that it knows a manifest.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Handshakes under way at once; more are dropped. About 160 KiB of buffers each, and over QUIC 256 KiB that
+/// Strangers at once: handshakes under way, and connections that their swarm has not looked at yet. More are dropped. About 160 KiB of buffers each, and over QUIC 256 KiB that
 /// the peer may send ahead: 104 MiB.
 const HANDSHAKES_MAX: usize = 256;
 
-/// Handshakes of one host under way at once: 16 hosts are needed to keep all others out.
+/// The same of one host: 16 hosts are needed to keep all others out.
 const HANDSHAKES_PER_HOST_MAX: usize = 16;
 
 /// Accepts until the transport is closed or the node shuts down.
@@ -39,16 +38,15 @@ pub(crate) async fn run(context: Arc<Context>, shut_down: async_channel::Receive
         let runtime = Arc::clone(&context.runtime);
         runtime.spawn(Box::pin(async move {
             let answered =
-                timeout(&*context.runtime, HANDSHAKE_TIMEOUT, answer(&context, incoming));
+                timeout(&*context.runtime, HANDSHAKE_TIMEOUT, answer(&context, incoming, place));
             if answered.await.is_err() {
                 log::debug!("a peer that dialled did not say in time what it wants");
             }
-            drop(place);
         }));
     }
 }
 
-async fn answer(context: &Context, incoming: Incoming) {
+async fn answer(context: &Context, incoming: Incoming, place: Place) {
     let connection = match incoming.handshake.await {
         Ok(connection) => connection,
         Err(error) => return log::debug!("a peer that dialled failed: {error}"),
@@ -57,13 +55,12 @@ async fn answer(context: &Context, incoming: Incoming) {
     let find_key = |topic| context.swarm_key(topic);
     match answer_swarm(connection, context.peer_id, find_key).await {
         Ok((topic, stream)) => {
+            let opened = Opened::accepted(stream, place);
             if let Some(paths) = &context.paths {
-                paths.accepted(topic, stream);
+                paths.accepted(topic, opened);
             } else if let Some(share) = context.answering(topic) {
-                let direction = Direction::Answered;
-                let opened = Input::Opened { stream: Box::new(stream), direction };
                 // Fails when the share has just ended.
-                let _ = share.inputs().send(opened).await;
+                let _ = share.inputs().send(Input::Opened(opened)).await;
             }
         }
         Err(error) => log::debug!("{address} is not one of us: {error}"),

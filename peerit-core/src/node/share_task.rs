@@ -179,7 +179,7 @@ impl ShareTask {
 /// What an input says of peers that may have the manifest.
 fn arrival(input: Input) -> Option<Arrival> {
     match input {
-        Input::Opened { stream, .. } => Some(Arrival::Opened(stream)),
+        Input::Opened(opened) => Some(Arrival::Opened(opened.stream)),
         Input::Swarm(Event::DialFailed { address }) => Some(Arrival::Failed(address)),
         _ => None,
     }

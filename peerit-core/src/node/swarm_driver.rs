@@ -208,7 +208,7 @@ impl<'a> SwarmDriver<'a> {
                 self.swarm.handle_event(now, Event::Disconnected { peer });
             }
             Input::Found(peers) => self.found(now, peers),
-            Input::Opened { stream, direction } => self.open(now, *stream, direction),
+            Input::Opened(opened) => self.open(now, opened),
             Input::Tried { peer, report } => self.tried(peer, report),
             Input::StoreFailed(error) => return Err(error.into()),
             Input::Finished => {

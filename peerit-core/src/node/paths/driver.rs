@@ -11,9 +11,9 @@ use bytes::Bytes;
 use futures_util::{FutureExt, select_biased};
 
 use super::super::context::Context;
-use super::super::input::Input;
+use super::super::input::{Input, Opened};
 use super::super::interfaces::reachable_addresses;
-use super::open::{Opened, open};
+use super::open::open;
 use super::relays;
 use super::sockets::{LOOK_INTERVAL, Sockets};
 use super::{Command, Means};
@@ -209,10 +209,10 @@ impl Driver {
                 self.wanted.entry((topic, peer)).or_default().push_back(address);
                 self.tell(Event::Want { topic, peer, addresses: vec![address] });
             }
-            Command::Accepted { topic, stream } => {
-                let by_quic = stream.carrier == Carrier::Quic;
-                let (peer, address) = (stream.peer_id, stream.address);
-                self.arrived = Some((None, (stream, Direction::Answered)));
+            Command::Accepted { topic, opened } => {
+                let by_quic = opened.stream.carrier == Carrier::Quic;
+                let (peer, address) = (opened.stream.peer_id, opened.stream.address);
+                self.arrived = Some((None, opened));
                 self.tell(Event::Accepted { topic, peer, address, by_quic });
                 self.act().await;
                 // Nobody looks for it here: it has found us without help.
@@ -318,20 +318,14 @@ impl Driver {
     ///
     /// The swarm knows the peer by the address that it wanted to dial, wherever it was found; else it would
     /// go on dialling that.
-    fn hand_over(
-        &mut self,
-        topic: Topic,
-        peer: PeerId,
-        (mut stream, direction): Opened,
-        path: Path,
-    ) {
-        stream.path = path;
-        if direction == Direction::Dialled
+    fn hand_over(&mut self, topic: Topic, peer: PeerId, mut opened: Opened, path: Path) {
+        opened.stream.path = path;
+        if opened.direction == Direction::Dialled
             && let Some(wanted) = self.wanted.get_mut(&(topic, peer)).and_then(VecDeque::pop_front)
         {
-            stream.address = wanted;
+            opened.stream.address = wanted;
         }
-        self.send(topic, Input::Opened { stream, direction });
+        self.send(topic, Input::Opened(opened));
         self.dials_failed(topic, peer);
     }
 
@@ -343,7 +337,7 @@ impl Driver {
     }
 
     /// Without a wait: a share that is slow must not keep the others from finding peers. What waits is one
-    /// connection or failure for each dial that a swarm has asked for, or that was accepted.
+    /// connection or failure for each dial that a swarm has asked for, and each stranger that has a place.
     fn send(&self, topic: Topic, input: Input) {
         let Some(swarm) = self.swarms.get(&topic) else { return };
         // Closed when the share has ended: then nobody needs to know.

@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
 
-use super::input::Input;
+use super::input::{Input, Opened};
 use crate::id::{ContentId, PeerId, Topic};
 use crate::nat::{self, Candidate, IceBackend};
 use crate::runtime::UdpSocket;
-use crate::transport::{PeerStream, QuicTransport, RelayDialer};
+use crate::transport::{QuicTransport, RelayDialer};
 
 /// What paths are made of, besides the node's usual transport.
 pub(crate) struct Means {
@@ -79,7 +79,8 @@ impl IceLibrary {
 /// Finds paths in the background. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Paths {
-    /// Without a bound: only this program's own calls are in it, and what trackers push at a bounded rate.
+    /// Without a bound: only this program's own calls are in it, what trackers push at a bounded rate, and connections of
+    /// strangers, who have a bounded number of places.
     commands: Sender<Command>,
 }
 
@@ -87,7 +88,7 @@ pub(crate) struct Paths {
 pub(crate) enum Command {
     Join { content_id: ContentId, trackers: Vec<String>, inputs: Sender<Input> },
     Want { topic: Topic, peer: PeerId, address: SocketAddr },
-    Accepted { topic: Topic, stream: Box<PeerStream> },
+    Accepted { topic: Topic, opened: Opened },
     Mapped(Vec<Candidate>),
     Event(nat::Event),
 }
@@ -116,8 +117,8 @@ impl Paths {
     }
 
     /// A peer has connected to us; the swarm is told, once it is known by which path.
-    pub(crate) fn accepted(&self, topic: Topic, stream: PeerStream) {
-        self.send(Command::Accepted { topic, stream: Box::new(stream) });
+    pub(crate) fn accepted(&self, topic: Topic, opened: Opened) {
+        self.send(Command::Accepted { topic, opened });
     }
 
     /// These ports of the router lead to us, in place of those before.

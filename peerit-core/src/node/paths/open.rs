@@ -4,16 +4,14 @@ use std::io;
 use std::net::UdpSocket;
 
 use super::super::context::{Context, DIAL_TIMEOUT, DialError};
+use super::super::input::Opened;
 use super::Means;
 use crate::id::{ContentId, PeerId};
 use crate::nat::{Fault, Opening};
 use crate::runtime::timeout;
-use crate::swarm::{Direction, Path};
+use crate::swarm::Path;
 use crate::tracker::relay::{RelayOpen, RelaySide, RelayToken};
-use crate::transport::{PeerStream, SharedUdp, TransportError, answer_swarm, dial_swarm};
-
-/// An open connection, and which side of it we are.
-pub(super) type Opened = (Box<PeerStream>, Direction);
+use crate::transport::{SharedUdp, TransportError, answer_swarm, dial_swarm};
 
 /// Opens a connection to a peer of a swarm, within 10 s; from `socket` if there is one. Dropping it gives up.
 pub(super) async fn open(
@@ -29,7 +27,7 @@ pub(super) async fn open(
         DIAL_TIMEOUT,
         connect(context, means, content_id, peer, opening, socket),
     );
-    let (stream, direction) = match opened.await {
+    let opened = match opened.await {
         Err(_) => return Err(Fault::TimedOut),
         Ok(Err(error)) => {
             log::debug!("{opening:?} to {peer:?} failed: {error}");
@@ -37,10 +35,10 @@ pub(super) async fn open(
         }
         Ok(Ok(opened)) => opened,
     };
-    if stream.peer_id != peer {
+    if opened.stream.peer_id != peer {
         return Err(Fault::WrongPeer);
     }
-    Ok((Box::new(stream), direction))
+    Ok(opened)
 }
 
 async fn connect(
@@ -50,22 +48,22 @@ async fn connect(
     peer: PeerId,
     opening: Opening,
     socket: Option<UdpSocket>,
-) -> Result<(PeerStream, Direction), DialError> {
+) -> Result<Opened, DialError> {
     let own = context.peer_id;
     let (relay, token) = match opening {
         Opening::Tcp { address } => {
-            return Ok((context.dial(address, content_id).await?, Direction::Dialled));
+            return Ok(Opened::dialled(context.dial(address, content_id).await?));
         }
         Opening::Quic { address } => {
             let connection = means.quic.dial_path(address, Path::Punched).await?;
-            return Ok((dial_swarm(connection, own, content_id).await?, Direction::Dialled));
+            return Ok(Opened::dialled(dial_swarm(connection, own, content_id).await?));
         }
         Opening::QuicFrom { address, .. } => {
             let socket = socket.ok_or(TransportError::Closed)?;
             let socket = SharedUdp::new(&*context.runtime, socket);
             let socket = socket.map_err(TransportError::from)?;
             let connection = means.quic.on(&socket)?.dial_path(address, Path::Punched).await?;
-            return Ok((dial_swarm(connection, own, content_id).await?, Direction::Dialled));
+            return Ok(Opened::dialled(dial_swarm(connection, own, content_id).await?));
         }
         Opening::Relay { relay, token } => (relay, RelayToken(token)),
     };
@@ -73,11 +71,11 @@ async fn connect(
     let side = if own < peer { RelaySide::Offer } else { RelaySide::Answer };
     let connection = means.relays.meet(relay, RelayOpen { token, side }).await?;
     if side == RelaySide::Offer {
-        return Ok((dial_swarm(connection, own, content_id).await?, Direction::Dialled));
+        return Ok(Opened::dialled(dial_swarm(connection, own, content_id).await?));
     }
     let find_key = |topic| (topic == content_id.topic()).then(|| content_id.swarm_key());
     let (_, stream) = answer_swarm(connection, own, find_key).await?;
-    Ok((stream, Direction::Answered))
+    Ok(Opened::answered(stream))
 }
 
 fn fault(error: &DialError) -> Fault {

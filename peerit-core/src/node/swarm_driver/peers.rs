@@ -6,14 +6,13 @@ use std::sync::Arc;
 use super::super::announcer::Found;
 use super::super::connection::Connection;
 use super::super::context::DIAL_TIMEOUT;
-use super::super::input::Input;
+use super::super::input::{Input, Opened};
 use super::SwarmDriver;
 use crate::id::{PeerId, PeerKey};
 use crate::nat;
 use crate::runtime::timeout;
-use crate::swarm::{Direction, Event};
+use crate::swarm::Event;
 use crate::time::Timestamp;
-use crate::transport::PeerStream;
 
 /// Most addresses whose peers are remembered: as many as a swarm remembers itself.
 pub(super) const NAMED_MAX: usize = 1_000;
@@ -65,7 +64,7 @@ impl SwarmDriver<'_> {
         self.connected.values().any(|connected| *connected == id)
     }
 
-    pub(super) fn open(&mut self, now: Timestamp, stream: PeerStream, direction: Direction) {
+    pub(super) fn open(&mut self, now: Timestamp, Opened { stream, direction, .. }: Opened) {
         let peer = PeerKey(*self.next_peer);
         *self.next_peer += 1;
         let event = Event::Connected {
@@ -77,7 +76,7 @@ impl SwarmDriver<'_> {
         };
         self.trouble = None;
         self.connected.insert(peer, stream.peer_id);
-        self.connections.insert(peer, Connection::start(peer, stream, self.source.clone()));
+        self.connections.insert(peer, Connection::start(peer, *stream, self.source.clone()));
         self.swarm.handle_event(now, event);
     }
 
@@ -109,9 +108,7 @@ impl SwarmDriver<'_> {
             let dialled =
                 timeout(&*context.runtime, DIAL_TIMEOUT, context.dial(address, content_id));
             let input = match dialled.await {
-                Ok(Ok(stream)) => {
-                    Input::Opened { stream: Box::new(stream), direction: Direction::Dialled }
-                }
+                Ok(Ok(stream)) => Input::Opened(Opened::dialled(stream)),
                 failed => {
                     let why = failed.map(|result| result.err().map(|error| error.to_string()));
                     log::debug!("dialling {address} failed: {why:?}");

@@ -160,15 +160,15 @@ fn few_requests_may_cross_a_choke() {
 fn a_block_that_a_slow_uplink_needs_so_long_for_is_not_held_up() {
     let mut alone = few_slots();
     let whole = Block { length: BLOCK_LENGTH_MAX, ..block(0) };
-    let handed = Action::SendBlock { peer: key(1), block: whole };
+    let handed = [Action::SendBlock { peer: key(1), block: whole }];
     alone.join_interested(1);
-    assert_eq!(alone.frame(1, Frame::Request(whole)), [handed.clone()]);
+    assert_eq!(alone.frame(1, Frame::Request(whole)), handed);
     alone.wait(4);
     alone.on(Event::BlockSent { peer: key(1), block: whole });
-    assert_eq!(alone.frame(1, Frame::Request(whole)), [handed.clone()]);
+    assert_eq!(alone.frame(1, Frame::Request(whole)), handed);
     assert_eq!(alone.frame(1, Frame::Request(whole)), []);
-    assert!(!alone.wait(7).contains(&handed), "one takes 4 s");
-    assert!(alone.wait(1).contains(&handed));
+    assert!(!alone.wait(7).contains(&handed[0]), "one takes 4 s");
+    assert!(alone.wait(1).contains(&handed[0]));
 }
 
 #[test]
