@@ -199,8 +199,8 @@ impl DaemonClient {
         self.receive_status().await
     }
 
-    /// What one share, or all of them, are doing, every `interval` (50 ms to one minute). Ends after the first
-    /// error: the share was removed, or the daemon is gone.
+    /// What one share, or all of them, are doing, every `interval` (50 ms to one minute); of one share also as soon as
+    /// it is complete or has failed. Ends after the first error: the share was removed, or the daemon is gone.
     pub fn watch(
         self,
         wanted: Option<ContentId>,

@@ -16,7 +16,7 @@ use super::wanted::Wanted;
 use crate::hash::HashAlgorithm;
 use crate::id::ContentId;
 use crate::manifest::Manifest;
-use crate::node::{ShareOptions, resolve_peers};
+use crate::node::{Share, ShareOptions, resolve_peers};
 use crate::runtime::{Runtime, blocking};
 
 /// What the clients of a daemon share.
@@ -83,6 +83,11 @@ impl Office {
         let resolved = blocking(&*self.runtime, move || resolve_peers(&ask.peers));
         let peers = resolved.await.map_err(|error| RequestError::Invalid(error.to_string()))?;
         Ok(Wanted { source, folder, peers, overwrite: ask.overwrite })
+    }
+
+    /// The share of this id, if the node has it.
+    pub(super) fn share(&self, id: &[u8]) -> Option<Share> {
+        self.shares.running(content_id(id).ok()?)
     }
 
     pub(super) fn status(&self, wanted: &[u8]) -> Result<Answer, RequestError> {

@@ -86,6 +86,14 @@ impl Shares {
         &self.node
     }
 
+    /// The share of this content, unless it could not be loaded.
+    pub(super) fn running(&self, content_id: ContentId) -> Option<Share> {
+        match self.catalogue.find(content_id)? {
+            Entry::Running { share, .. } => Some(share),
+            Entry::Failed { .. } => None,
+        }
+    }
+
     /// The status of one share, or of all.
     pub(super) fn status(
         &self,

@@ -22,7 +22,7 @@ use crate::manifest::{Link, Manifest};
 use crate::node::{
     IceLibrary, RateLimits, ShareState, ShareStatus, TrackerService, TrackerServiceConfig,
 };
-use crate::runtime::{self, Runtime};
+use crate::runtime::{self, Runtime, timeout};
 use crate::store::create::{CreateOptions, create_manifest};
 
 /// A folder for a daemon, and one for content.
@@ -356,6 +356,30 @@ fn files_that_may_be_replaced_may_be_so_after_a_restart() {
         let share = taker.complete_or_failed().await;
         assert!(share.complete, "{}", share.reason);
         assert_eq!(fs::read(&theirs).unwrap(), fs::read(&path).unwrap());
+        taker.stop().await;
+        giver.stop().await;
+    });
+}
+
+#[test]
+fn who_watches_one_download_hears_of_its_end_at_once() {
+    block_on(async {
+        let (giving, taking) = (World::new(), World::new());
+        let path = giving.file("a.txt");
+        let (giver, taker) = (giving.run().await, taking.run().await);
+        let manifest = giver.share(&path).await;
+        let port = giver.client().await.status(None).await.unwrap().listen_port;
+        let mut client = taker.client().await;
+        let request = DownloadRequest { peers: vec![format!("127.0.0.1:{port}")], overwrite: true };
+        let link = Link { content_id: manifest.content_id(), trackers: Vec::new() };
+        let id = client.download_link(&link, &taking.content(), &request).await.unwrap();
+        // It would say nothing else for a minute.
+        let mut watch = taker.client().await.watch(Some(id), Duration::from_mins(1));
+        let end = async {
+            while !watch.next().await.unwrap().unwrap().shares[0].complete {}
+            client.remove(id).await.unwrap();
+        };
+        timeout(&*taking.runtime, Duration::from_secs(30), end).await.expect("it is told");
         taker.stop().await;
         giver.stop().await;
     });

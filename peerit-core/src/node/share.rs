@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use event_listener::Event;
-use futures_util::{Stream, stream};
+use futures_util::{FutureExt, Stream, select_biased, stream};
 
 use super::error::ShareError;
 use super::input::{Command, Input};
@@ -106,19 +106,31 @@ impl Share {
         self.state().status.clone()
     }
 
-    /// The status again and again, ten times a second; ends when the share is removed or the node
-    /// shuts down. Dropping the stream is free.
+    /// The status again and again, ten times a second, and at once when it is complete or has failed; ends when the share
+    /// is removed or the node shuts down. Dropping the stream is free.
     pub fn progress(&self) -> impl Stream<Item = ShareStatus> + Send + Unpin + use<> {
-        Box::pin(stream::unfold((self.clone(), true), |(share, first)| async move {
-            if !first {
-                share.0.runtime.sleep(PROGRESS_INTERVAL).await;
+        Box::pin(stream::unfold((self.clone(), None), |(share, seen)| async move {
+            if let Some(seen) = seen {
+                share.after(PROGRESS_INTERVAL, &seen).await;
             }
             let status = {
                 let state = share.state();
                 (!state.ended).then(|| state.status.clone())
             };
-            status.map(|status| (status, (share, false)))
+            status.map(|status| (status.clone(), (share, Some(status))))
         }))
+    }
+
+    /// Resolves after `interval`, or when a download that was not at its end when it was `seen` is complete or has failed.
+    pub(crate) async fn after(&self, interval: Duration, seen: &ShareStatus) {
+        let interval = self.0.runtime.sleep(interval);
+        if seen.complete || seen.state == ShareState::Failed {
+            return interval.await;
+        }
+        select_biased! {
+            _ended = self.completed().fuse() => {}
+            () = interval.fuse() => {}
+        }
     }
 
     /// Resolves once every chunk is verified and stored. Cancel safe.
