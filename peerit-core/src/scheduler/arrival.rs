@@ -36,8 +36,13 @@ impl Scheduler {
     pub(super) fn rejected(&mut self, key: PeerKey, block: Block) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         // Answers come in order, so an answer to a request that was taken back is the older one.
-        if peer.forget_withdrawn(block) || self.release(key, block).is_none() {
+        if peer.forget_withdrawn(block) {
             return;
+        }
+        let Some(request) = self.release(key, block) else { return };
+        if let Some(recall) = request.recalled {
+            self.hand_on(recall.by, block);
+            return self.look_at(key);
         }
         if let Some(peer) = self.peers.get_mut(&key).filter(|peer| peer.has.contains(block.chunk)) {
             peer.refused.insert(block.chunk);
@@ -90,22 +95,39 @@ impl Scheduler {
         self.untouch(chunk);
     }
 
+    /// A block that was recalled is asked of the peer that it was recalled for.
+    fn hand_on(&mut self, key: PeerKey, block: Block) {
+        let is_asked = self.requests.holders(block).next().is_some();
+        let serves = self.peers.get(&key).is_some_and(|peer| peer.serves(block.chunk));
+        if !is_asked && serves && self.has_room(key) {
+            self.request(key, block);
+        } else {
+            self.return_block(block);
+        }
+    }
+
     /// A request is over: answered, refused or taken back.
     fn release(&mut self, key: PeerKey, block: Block) -> Option<Request> {
         let request = self.requests.remove(key, block)?;
         let peer = self.peers.get_mut(&key)?;
         peer.outstanding -= 1;
         peer.outstanding_bytes -= u64::from(block.length);
+        let for_peer = request.recalled.and_then(|recall| self.peers.get_mut(&recall.by));
+        if let Some(peer) = for_peer {
+            // It may have left and come back meanwhile.
+            peer.recalling_bytes = peer.recalling_bytes.saturating_sub(block.length.into());
+        }
         Some(request)
     }
 
     /// Takes a request back; its block may still come.
     fn withdraw(&mut self, key: PeerKey, block: Block, cancel: bool) {
-        self.release(key, block);
+        let recalled = self.release(key, block).is_some_and(|request| request.recalled.is_some());
         if let Some(peer) = self.peers.get_mut(&key) {
             peer.remember_withdrawn(block);
         }
-        if cancel {
+        // It has a Cancel already.
+        if cancel && !recalled {
             self.actions.push_back(Action::Cancel { peer: key, block });
         }
     }

@@ -48,6 +48,9 @@ pub struct Config {
     pub partial_scan: usize,
     /// How many outstanding requests a peer with nothing else to do looks at. Default 64.
     pub endgame_scan: usize,
+    /// How long a peer has to say whether it sends a block that is recalled; then another is asked for it, too. Default
+    /// 500 ms: two ways behind full queues.
+    pub recall_patience: Duration,
     /// Before the endgame, a request is raced only when it will take longer than this. Default 2 s:
     /// several times what fast peers take for all memory allows (48 MiB at 1 Gbit/s: 0.4 s).
     pub race_after: Duration,
@@ -79,6 +82,7 @@ impl Default for Config {
             rarity_sample: 8,
             partial_scan: 64,
             endgame_scan: 64,
+            recall_patience: Duration::from_millis(500),
             race_after: Duration::from_secs(2),
             wake_scan: 8,
             look_again: Duration::from_millis(250),

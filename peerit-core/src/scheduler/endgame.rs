@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::Scheduler;
+use super::peer::Peer;
+use super::requests::{Recall, Request};
+use super::{Action, Scheduler};
 use crate::id::PeerKey;
 use crate::layout::Block;
 use crate::time::Timestamp;
@@ -17,34 +19,75 @@ impl Scheduler {
         self.rarity.is_empty() && self.partials.unasked().next().is_none()
     }
 
-    /// Asks a peer with nothing else to do for the block that would otherwise come last, when it
-    /// would come sooner from this peer. The first arrival wins, the other request is cancelled.
+    /// Has a peer with nothing else to do help with what would otherwise come last, if it would come sooner from this peer.
     ///
-    /// A request that comes soon anyway is left alone: racing it would only move bytes twice. Before
-    /// the endgame a race frees memory that slow peers hold; then it must save half the time, and the
+    /// In the endgame requests are recalled: a Cancel goes out, and who answers that it does not send the block
+    /// loses it to this peer. To race at once would bring most blocks twice, as the Cancel of the loser comes too late.
+    /// Only who does not answer is raced: the first arrival wins.
+    ///
+    /// Before the endgame a race frees memory that slow peers hold; then it must save half the time, and the
     /// wait must be long, for memory is also full when everybody is fast and the disk is not.
-    pub(super) fn duplicate(&self, key: PeerKey) -> Option<Block> {
+    pub(super) fn help(&mut self, key: PeerKey) -> Option<Block> {
         let peer = self.peers.get(&key).filter(|peer| !peer.pipeline.is_snubbed())?;
         let endgame = self.is_endgame();
         if !endgame && self.partials.has_room() {
             return None;
         }
-        let with_this = peer.outstanding_bytes + u64::from(self.layout.block_length());
-        let own_wait = peer.pipeline.time_for(with_this, &self.config);
-        let least = if endgame {
-            own_wait + self.config.queue_target
-        } else {
-            own_wait.saturating_mul(2).max(self.config.race_after)
-        };
+        let own_wait = self.own_wait(peer);
+        if !endgame {
+            let least = own_wait.saturating_mul(2).max(self.config.race_after);
+            return self.slowest_for(key, least, |_| true).map(|(_, block)| block);
+        }
+        self.recall_for(key);
+        let (now, patience) = (self.now, self.config.recall_patience);
+        let unanswered =
+            |request: &Request| request.recalled.is_some_and(|recall| now - recall.at >= patience);
+        self.slowest_for(key, own_wait + self.config.queue_target, unanswered).map(|(_, block)| block)
+    }
+
+    /// How long a peer would take for one block more.
+    fn own_wait(&self, peer: &Peer) -> Duration {
+        let block = u64::from(self.layout.block_length());
+        let all = peer.outstanding_bytes + peer.recalling_bytes + block;
+        peer.pipeline.time_for(all, &self.config)
+    }
+
+    /// Recalls as much for a peer as its pipeline takes.
+    fn recall_for(&mut self, key: PeerKey) {
+        while let Some(peer) = self.peers.get(&key) {
+            let coming = peer.outstanding_bytes + peer.recalling_bytes;
+            if !peer.pipeline.has_room(self.now, coming, &self.config) {
+                return;
+            }
+            let least = self.own_wait(peer) + self.config.queue_target;
+            let slowest = self.slowest_for(key, least, |request| request.recalled.is_none());
+            let Some((holder, block)) = slowest else { return };
+            self.requests.recall(holder, block, Recall { at: self.now, by: key });
+            if let Some(peer) = self.peers.get_mut(&key) {
+                peer.recalling_bytes += u64::from(block.length);
+            }
+            self.actions.push_back(Action::Cancel { peer: holder, block });
+        }
+    }
+
+    /// The request that will take longest, and longer than `least`, of those that fit and that another peer has.
+    fn slowest_for(
+        &self,
+        key: PeerKey,
+        least: Duration,
+        fits: impl Fn(&Request) -> bool,
+    ) -> Option<(PeerKey, Block)> {
+        let peer = self.peers.get(&key)?;
         self.requests
             .slowest(self.config.endgame_scan)
-            .filter(|&(_, holder, block)| {
-                holder != key && peer.serves(block.chunk) && self.may_be_duplicated(block)
+            .filter(|&(holder, block, request)| {
+                let elsewhere = holder != key && peer.serves(block.chunk);
+                elsewhere && fits(request) && self.may_be_duplicated(block)
             })
-            .map(|(expected, holder, block)| (self.wait_for(holder, expected), block))
-            .filter(|&(wait, _)| wait > least)
-            .max_by_key(|&(wait, _)| wait)
-            .map(|(_, block)| block)
+            .map(|(holder, block, request)| (self.wait_for(holder, request.expected), holder, block))
+            .filter(|&(wait, ..)| wait > least)
+            .max_by_key(|&(wait, ..)| wait)
+            .map(|(_, holder, block)| (holder, block))
     }
 
     /// How long a request will still take: what was expected when it was sent, or less if the peer

@@ -36,6 +36,8 @@ pub(super) struct Peer {
     pub(super) outstanding: u32,
     /// The same in bytes.
     pub(super) outstanding_bytes: u64,
+    /// Bytes that others were asked for and that are recalled so that this peer may send them.
+    pub(super) recalling_bytes: u64,
     /// In the queue of peers to be looked at.
     pub(super) queued: bool,
     withdrawn: VecDeque<Block>,
@@ -58,6 +60,7 @@ impl Peer {
             meter: Meter::new(now),
             outstanding: 0,
             outstanding_bytes: 0,
+            recalling_bytes: 0,
             queued: false,
             withdrawn: VecDeque::new(),
         }

@@ -51,7 +51,7 @@ impl Scheduler {
         }
     }
 
-    fn has_room(&self, key: PeerKey) -> bool {
+    pub(super) fn has_room(&self, key: PeerKey) -> bool {
         let Some(peer) = self.peers.get(&key).filter(|peer| !peer.choking && !self.paused) else {
             return false;
         };
@@ -90,10 +90,10 @@ impl Scheduler {
             .or_else(|| self.look_around(key))
     }
 
-    /// With nothing of that: race the slowest, or replace what stands in the way.
+    /// With nothing of that: help the slowest, or replace what stands in the way.
     fn look_around(&mut self, key: PeerKey) -> Option<Block> {
         self.scanned += (2 * self.config.partial_scan + self.config.endgame_scan) as u64;
-        self.take_over(key).or_else(|| self.duplicate(key)).or_else(|| self.replace_stale(key))
+        self.take_over(key).or_else(|| self.help(key)).or_else(|| self.replace_stale(key))
     }
 
     fn continue_current(&mut self, key: PeerKey) -> Option<Block> {
@@ -156,7 +156,7 @@ impl Scheduler {
         self.partials.take_free(chunk, key)
     }
 
-    fn request(&mut self, key: PeerKey, block: Block) {
+    pub(super) fn request(&mut self, key: PeerKey, block: Block) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let sent = peer.pipeline.send(self.now, peer.outstanding_bytes);
         peer.outstanding += 1;
@@ -166,7 +166,7 @@ impl Scheduler {
         let patience = time.saturating_mul(config.deadline_factor);
         let patience = patience.clamp(config.deadline_min, config.deadline_max);
         let (expected, deadline) = (self.now + time, self.now + patience);
-        self.requests.insert(key, block, Request { sent, expected, deadline });
+        self.requests.insert(key, block, Request { sent, expected, deadline, recalled: None });
         self.actions.push_back(Action::Request { peer: key, block });
     }
 

@@ -15,6 +15,15 @@ pub(super) struct Request {
     pub(super) expected: Timestamp,
     /// When the peer is given up.
     pub(super) deadline: Timestamp,
+    /// It is taken back once the peer says that it does not send it.
+    pub(super) recalled: Option<Recall>,
+}
+
+/// A request is to go to another peer, if the one that has it has not begun to send.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Recall {
+    pub(super) at: Timestamp,
+    pub(super) by: PeerKey,
 }
 
 /// All requests that are not answered yet; every change is O(log requests).
@@ -49,6 +58,13 @@ impl Requests {
         Some(request)
     }
 
+    /// Notes that a request is recalled.
+    pub(super) fn recall(&mut self, peer: PeerKey, block: Block, recall: Recall) {
+        if let Some(request) = self.by_block.get_mut(&(block, peer)) {
+            request.recalled = Some(recall);
+        }
+    }
+
     /// Who was asked for a block.
     pub(super) fn holders(&self, block: Block) -> impl Iterator<Item = PeerKey> + '_ {
         let all = (block, PeerKey(0))..=(block, PeerKey(u32::MAX));
@@ -80,9 +96,12 @@ impl Requests {
     pub(super) fn slowest(
         &self,
         scan: usize,
-    ) -> impl Iterator<Item = (Timestamp, PeerKey, Block)> + '_ {
+    ) -> impl Iterator<Item = (PeerKey, Block, &Request)> + '_ {
         let overdue = self.by_expected.iter().take(scan / 2);
-        overdue.chain(self.by_expected.iter().rev().take(scan / 2)).copied()
+        let both = overdue.chain(self.by_expected.iter().rev().take(scan / 2));
+        both.filter_map(|&(_, peer, block)| {
+            Some((peer, block, self.by_block.get(&(block, peer))?))
+        })
     }
 }
 

@@ -24,8 +24,11 @@ use crate::time::Timestamp;
 /// Blocks with the driver shall last for so long: the time to read the next one from a disk, and
 /// for the driver to learn that one is sent.
 const AHEAD: Duration = Duration::from_millis(20);
+/// The same of a seed. Some connections wait for acknowledgements, which come late from peers whose own uplinks are full:
+/// others fill the gap.
+const SEED_AHEAD: Duration = Duration::from_millis(60);
 /// Most blocks that are there whatever the rate was: one has to begin.
-const BLOCKS_AHEAD_MAX: u64 = 4;
+const BLOCKS_AHEAD_MAX: u64 = 16;
 /// A slot that nothing was asked through for so long is given to another who waits: who has something
 /// to ask for asks before the last block is sent.
 const SLOT_UNUSED: Duration = Duration::from_millis(100);
@@ -144,14 +147,15 @@ impl Swarm {
 
     /// Whether the driver could use another block: one is always there, more when they go fast.
     fn uplink_has_room(&self) -> bool {
-        let ahead = u64::try_from(AHEAD.as_millis()).unwrap_or(0);
-        let by_rate = self.uploaded.lately(self.now) * ahead / 1_000;
-        let in_time = self.block_time.map_or(0, |time| AHEAD.as_millis() / time.as_millis().max(1));
+        let ahead = if self.is_complete() { SEED_AHEAD } else { AHEAD }.as_millis();
+        let by_rate = u128::from(self.uploaded.lately(self.now)) * ahead / 1_000;
+        let in_time = self.block_time.map_or(0, |time| ahead / time.as_millis().max(1));
         let blocks = u64::try_from(1 + in_time).unwrap_or(u64::MAX).min(BLOCKS_AHEAD_MAX);
         let least = blocks * u64::from(self.layout.block_length());
         let held_up_after = self.held_up_after();
         let counted = self.sending().filter(|&(_, since)| self.now - since < held_up_after);
-        counted.map(|(length, _)| u64::from(length)).sum::<u64>() < least.max(by_rate)
+        let counted: u64 = counted.map(|(length, _)| u64::from(length)).sum();
+        u128::from(counted) < by_rate.max(least.into())
     }
 
     /// Whether less goes out of a seed than did not long ago. A leech's uplink has to send what is rare first, one block
