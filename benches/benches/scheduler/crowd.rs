@@ -79,7 +79,10 @@ impl Crowd {
                     self.requests += 1;
                     self.asked.push_back((peer, block));
                 }
-                Action::Cancel { peer, block } => self.asked.retain(|&it| it != (peer, block)),
+                Action::Cancel { peer, block } => {
+                    self.asked.retain(|&it| it != (peer, block));
+                    self.tell(Event::Rejected { peer, block });
+                }
                 Action::ChunkComplete { chunk, .. } => self.complete.push_back(chunk),
                 Action::Interest { .. } | Action::Unrequested { .. } | Action::Snubbed { .. } => {}
             }

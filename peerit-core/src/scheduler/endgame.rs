@@ -42,7 +42,8 @@ impl Scheduler {
         let (now, patience) = (self.now, self.config.recall_patience);
         let unanswered =
             |request: &Request| request.recalled.is_some_and(|recall| now - recall.at >= patience);
-        self.slowest_for(key, own_wait + self.config.queue_target, unanswered).map(|(_, block)| block)
+        self.slowest_for(key, own_wait + self.config.queue_target, unanswered)
+            .map(|(_, block)| block)
     }
 
     /// How long a peer would take for one block more.
@@ -52,11 +53,10 @@ impl Scheduler {
         peer.pipeline.time_for(all, &self.config)
     }
 
-    /// Recalls as much for a peer as its pipeline takes.
+    /// Recalls as much for a peer as its pipeline takes, beside what it is asked for: the answers take a while.
     fn recall_for(&mut self, key: PeerKey) {
         while let Some(peer) = self.peers.get(&key) {
-            let coming = peer.outstanding_bytes + peer.recalling_bytes;
-            if !peer.pipeline.has_room(self.now, coming, &self.config) {
+            if !peer.pipeline.has_room(self.now, peer.recalling_bytes, &self.config) {
                 return;
             }
             let least = self.own_wait(peer) + self.config.queue_target;
@@ -84,7 +84,9 @@ impl Scheduler {
                 let elsewhere = holder != key && peer.serves(block.chunk);
                 elsewhere && fits(request) && self.may_be_duplicated(block)
             })
-            .map(|(holder, block, request)| (self.wait_for(holder, request.expected), holder, block))
+            .map(|(holder, block, request)| {
+                (self.wait_for(holder, request.expected), holder, block)
+            })
             .filter(|&(wait, ..)| wait > least)
             .max_by_key(|&(wait, ..)| wait)
             .map(|(_, holder, block)| (holder, block))

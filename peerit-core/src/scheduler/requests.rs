@@ -99,9 +99,7 @@ impl Requests {
     ) -> impl Iterator<Item = (PeerKey, Block, &Request)> + '_ {
         let overdue = self.by_expected.iter().take(scan / 2);
         let both = overdue.chain(self.by_expected.iter().rev().take(scan / 2));
-        both.filter_map(|&(_, peer, block)| {
-            Some((peer, block, self.by_block.get(&(block, peer))?))
-        })
+        both.filter_map(|&(_, peer, block)| Some((peer, block, self.by_block.get(&(block, peer))?)))
     }
 }
 

@@ -53,6 +53,8 @@ struct Driver {
     scheduler: Scheduler,
     now: Timestamp,
     asked: Vec<(PeerKey, Block)>,
+    /// Peers that answer when a request is taken back, and do so at once.
+    obliging: bool,
 }
 
 impl Driver {
@@ -63,7 +65,7 @@ impl Driver {
     fn with(config: Config, layout: Layout, seed: u64) -> Self {
         let have = Bitfield::empty(layout.chunk_count());
         let scheduler = Scheduler::new(config, layout, have, seed);
-        Self { scheduler, now: Timestamp::ZERO, asked: Vec::new() }
+        Self { scheduler, now: Timestamp::ZERO, asked: Vec::new(), obliging: true }
     }
 
     fn tell(&mut self, event: Event) -> Vec<Action> {
@@ -91,12 +93,22 @@ impl Driver {
         while let Some(action) = self.scheduler.poll() {
             match action {
                 Action::Request { peer, block } => self.asked.push((peer, block)),
-                Action::Cancel { peer, block } => self.asked.retain(|&it| it != (peer, block)),
+                Action::Cancel { peer, block } => self.cancel(peer, block),
                 _ => {}
             }
             actions.push(action);
         }
         actions
+    }
+
+    fn cancel(&mut self, peer: PeerKey, block: Block) {
+        let recalled = self.scheduler.requests.holders(block).any(|holder| holder == peer);
+        if !recalled || self.obliging {
+            self.asked.retain(|&it| it != (peer, block));
+        }
+        if recalled && self.obliging {
+            self.scheduler.handle_event(self.now, Event::Rejected { peer, block });
+        }
     }
 
     /// A peer that has these chunks and serves us.

@@ -96,7 +96,7 @@ fn a_returned_block_goes_to_a_peer_that_waits() {
     let mut driver = Driver::new(layout(1, 2));
     driver.join(A, "#");
     driver.join(B, "#");
-    assert_eq!(driver.picture(), "a*", "nothing else to do: b races for the last block");
+    assert_eq!(driver.picture(), "ab", "nothing else to do: b takes over the last block");
     driver.tell(Event::PeerLeft { peer: A });
     driver.asked.retain(|&(peer, _)| peer != A);
     assert_eq!(driver.picture(), "bb");

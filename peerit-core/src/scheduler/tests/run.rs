@@ -42,10 +42,11 @@ impl Model {
         }
     }
 
-    /// What is not yet on its way is taken out.
-    fn cancel(&mut self, now: Timestamp, block: Block) {
-        let on_its_way = now + self.round_trip;
+    /// What is not yet on its way is taken out; whether it was.
+    fn cancel(&mut self, now: Timestamp, block: Block) -> bool {
+        let (on_its_way, before) = (now + self.round_trip, self.queue.len());
         self.queue.retain(|&(at, asked)| asked != block || at <= on_its_way);
+        self.queue.len() < before
     }
 }
 
@@ -58,7 +59,7 @@ struct Download {
 
 impl Download {
     fn of(layout: Layout, models: Vec<Model>, seed: u64) -> Self {
-        let driver = Driver::with(config(), layout, seed);
+        let driver = Driver { obliging: false, ..Driver::with(config(), layout, seed) };
         Self { driver, models, received: 0, snubbed: Vec::new() }
     }
 
@@ -108,7 +109,9 @@ impl Download {
                     self.models[peer.0 as usize].ask(self.driver.now, block);
                 }
                 Action::Cancel { peer, block } => {
-                    self.models[peer.0 as usize].cancel(self.driver.now, block);
+                    if self.models[peer.0 as usize].cancel(self.driver.now, block) {
+                        self.tell(Event::Rejected { peer, block });
+                    }
                 }
                 Action::ChunkComplete { chunk, .. } => self.tell(Event::ChunkStored { chunk }),
                 Action::Snubbed { peer } => self.snubbed.push(peer),

@@ -10,6 +10,7 @@ fn lost_once() -> Driver {
         ..config()
     };
     let mut driver = Driver::with(config, layout(1, 4), 1);
+    driver.obliging = false;
     driver.join(A, "#");
     driver.join(B, "#");
     assert_eq!(driver.picture(), "aabb");
@@ -17,6 +18,7 @@ fn lost_once() -> Driver {
         driver.wait(10);
         driver.arrive(peer, block);
     }
+    driver.obliging = true;
     driver.tell(Event::ChunkLost { chunk: ChunkIndex(0), single_source: true });
     driver
 }

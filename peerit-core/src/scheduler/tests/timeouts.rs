@@ -1,4 +1,4 @@
-//! Peers that are late, and the race for the last blocks.
+//! Peers that are late, and who helps with the last blocks.
 
 use super::*;
 
@@ -67,15 +67,42 @@ fn a_late_block_that_is_not_needed_is_no_fault() {
 }
 
 #[test]
-fn the_last_blocks_are_raced_and_the_loser_is_cancelled() {
+fn the_last_blocks_go_to_who_sends_them_sooner() {
     let mut driver = Driver::new(layout(1, 4));
     driver.join(A, "#");
     fast(&mut driver, B, "#");
+    assert_eq!(driver.picture(), "bb#b");
+}
+
+#[test]
+fn a_block_that_was_sent_before_it_was_taken_back_comes_once() {
+    let mut driver = Driver::new(layout(1, 4));
+    driver.obliging = false;
+    driver.join(A, "#");
+    fast(&mut driver, B, "#");
+    assert_eq!(driver.picture(), "aa#b");
+    let [sent, waits] = driver.asked_of(A)[..] else { panic!("{}", driver.picture()) };
+    driver.arrive(A, sent);
+    assert_eq!(driver.picture(), "#a#b");
+    driver.asked.retain(|&it| it != (A, waits));
+    driver.tell(Event::Rejected { peer: A, block: waits });
+    assert_eq!(driver.picture(), "#b#b");
+}
+
+#[test]
+fn who_does_not_answer_is_raced_and_the_loser_is_cancelled_no_more() {
+    let mut driver = Driver::new(layout(1, 4));
+    driver.obliging = false;
+    driver.join(A, "#");
+    fast(&mut driver, B, "#");
+    driver.wait(400);
+    assert_eq!(driver.picture(), "aa#b");
+    driver.wait(350);
     assert_eq!(driver.picture(), "**#b");
     let block = driver.asked_of(A)[0];
-    driver.wait(10);
-    let actions = driver.arrive(B, block);
-    assert_eq!(actions, [Action::Cancel { peer: A, block }]);
+    assert_eq!(driver.arrive(B, block), [], "it has its Cancel");
+    driver.arrive(A, block);
+    assert_eq!(driver.arrive(A, block), [Action::Unrequested { peer: A }], "excused once");
 }
 
 #[test]
@@ -100,7 +127,7 @@ fn a_block_has_at_most_two_holders() {
 }
 
 #[test]
-fn an_overdue_block_is_raced_after_a_while() {
+fn an_overdue_block_goes_to_another_peer_after_a_while() {
     let mut driver = Driver::new(layout(1, 8));
     fast(&mut driver, A, "#");
     fast(&mut driver, B, "#");
@@ -112,7 +139,7 @@ fn an_overdue_block_is_raced_after_a_while() {
     assert_eq!(driver.picture(), "#aaa####");
     driver.wait(1_000);
     // As many as fit into its pipeline.
-    assert_eq!(driver.picture(), "#a**####");
+    assert_eq!(driver.picture(), "#abb####");
 }
 
 #[test]
