@@ -362,9 +362,9 @@ impl Endpoint {
             Body::Refusal(refusal) => self.take_refusal(&flight, refusal),
             _ => None,
         };
-        let is_asking = self.flights.values().any(|other| other.topic == flight.topic);
-        // Of two requests that run beside each other the last one says when the next is due.
-        if let Some(wait) = wait.filter(|_| !is_asking) {
+        let by_udp_too = self.flights.values().any(|other| other.topic == flight.topic);
+        // Of two requests that run beside each other the one by UDP says when the next is due; it takes the other back.
+        if let Some(wait) = wait.filter(|_| !(flight.beside && by_udp_too)) {
             self.unschedule(flight.topic);
             self.schedule(flight.topic, now + wait);
         }

@@ -296,6 +296,31 @@ fn where_udp_is_blocked_tcp_is_used() {
 }
 
 #[test]
+fn where_tcp_is_blocked_a_lost_datagram_is_sent_again() {
+    let (mut client, transaction) = asking();
+    client.handle_timeout(at(1));
+    assert_eq!(sent(&mut client), transaction, "the first one was lost");
+    let from = address(T1);
+    let actions: Vec<_> = std::iter::from_fn(|| client.poll()).collect();
+    let by_tcp = |action: &ClientAction| matches!(action, ClientAction::SendStream { .. });
+    assert!(actions.iter().any(by_tcp), "TCP is tried beside it: {actions:?}");
+    let datagram =
+        reply(transaction, proto::AnnounceReply { interval_ms: 60_000, ..Default::default() });
+    client.handle_event(at(2), ClientEvent::Datagram { from, datagram });
+    client.handle_event(at(3), ClientEvent::StreamLost { to: from });
+    let announces = |action: ClientAction| {
+        let ClientAction::Send { datagram, .. } = action else { return false };
+        let body = proto::Request::decode(datagram).unwrap().body;
+        matches!(body, Some(proto::request::Body::Announce(_)))
+    };
+    let again = (3..=62).any(|second| {
+        client.handle_timeout(at(second));
+        std::iter::from_fn(|| client.poll()).any(announces)
+    });
+    assert!(again, "it is announced again");
+}
+
+#[test]
 fn both_families_of_a_name_are_used() {
     let mut net = pair(1);
     let v6 = address("[2001:db8::1]:59000");
