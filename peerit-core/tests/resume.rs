@@ -10,6 +10,7 @@ mod support;
 use std::sync::Arc;
 
 use futures_lite::future::block_on;
+use peerit_core::node::{DownloadOptions, ShareState};
 use peerit_core::transport::Identity;
 use stalling::StallingTransport;
 use support::*;
@@ -45,5 +46,33 @@ fn verified_chunks_are_not_fetched_again() {
         assert!(copy.status().downloaded <= LENGTH as u64 - verified);
         assert_eq!(std::fs::read(crashed.join("film.mkv")).unwrap(), noise(LENGTH));
         assert!(!crashed.join("film.mkv.peerit-partial").exists());
+    });
+}
+
+#[test]
+fn an_edit_of_what_was_complete_is_not_overwritten() {
+    block_on(async {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("film.mkv");
+        write(&content, &noise(1 << 20));
+        let seed = loopback().start().await.unwrap();
+        let (_, manifest) = share(&seed, &content).await;
+        let node = loopback().start().await.unwrap();
+        let options = DownloadOptions { overwrite: true, ..from_nodes(&[&seed]) };
+        let folder = temp.path().join("copy");
+        let copy = node.download(manifest.clone(), &folder, options).await.unwrap();
+        complete(&copy).await;
+
+        std::fs::write(folder.join("film.mkv"), "somebody's work").unwrap();
+        let other = loopback().start().await.unwrap();
+        let _asks = other
+            .download(manifest, temp.path().join("other"), from_nodes(&[&node]))
+            .await
+            .unwrap();
+        until(&copy, |status| status.state == ShareState::Failed).await;
+        copy.resume().await;
+        let failed = until(&copy, |status| status.state == ShareState::Failed).await;
+        assert!(failed.reason.contains("exists and differs"), "{}", failed.reason);
+        assert_eq!(std::fs::read(folder.join("film.mkv")).unwrap(), b"somebody's work");
     });
 }

@@ -158,8 +158,7 @@ impl DataDir {
         if record.content_id != id {
             return Err(DaemonError::damaged(&path, &"it is of another content"));
         }
-        // Once the content was complete, what differs from it is somebody's work.
-        record.overwrite &= !self.stamps().join(id.to_string()).exists();
+        record.overwrite &= !self.was_complete(id);
         let source = match (self.saved_manifest(id)?, &record.link) {
             (Some(manifest), _) => Source::Manifest(manifest),
             (None, Some(link)) => Source::Link(link.clone()),
@@ -171,6 +170,11 @@ impl DataDir {
             }
         };
         Ok(Saved { record, source })
+    }
+
+    /// Whether a content was complete once: then what differs from it is somebody's work.
+    pub(super) fn was_complete(&self, id: ContentId) -> bool {
+        self.stamps().join(id.to_string()).exists()
     }
 
     fn saved_manifest(&self, id: ContentId) -> Result<Option<Manifest>, DaemonError> {
@@ -232,7 +236,11 @@ fn decode_addresses(content: &[u8]) -> Option<Addresses> {
 }
 
 fn put_aside(path: &Path) -> Result<(), DaemonError> {
-    let aside = path.with_extension("damaged");
+    let (mut aside, mut number) = (path.with_extension("damaged"), 1);
+    while aside.exists() {
+        number += 1;
+        aside = path.with_extension(format!("damaged-{number}"));
+    }
     log::warn!("{} is damaged: kept as {}", path.display(), aside.display());
     fs::rename(path, &aside).map_err(DaemonError::io(path))
 }
@@ -297,7 +305,11 @@ mod tests {
         fs::write(folder.path().join("identity"), b"short").unwrap();
         let identity = data_dir.identity().unwrap();
         assert_eq!(data_dir.identity().unwrap().to_seed(), identity.to_seed());
-        assert_eq!(fs::read(folder.path().join("identity.damaged")).unwrap(), b"short");
+        fs::write(folder.path().join("identity"), b"again").unwrap();
+        data_dir.identity().unwrap();
+        let kept = |name| fs::read(folder.path().join(name)).unwrap();
+        assert_eq!(kept("identity.damaged"), b"short");
+        assert_eq!(kept("identity.damaged-2"), b"again");
     }
 
     #[test]

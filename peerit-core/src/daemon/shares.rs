@@ -214,7 +214,12 @@ impl Shares {
                 self.go_on(&share, record).await?;
                 return Ok(content_id);
             }
-            wanted.join(&share, &record)?;
+            let completed =
+                self.on_disk(move |data_dir| Ok(data_dir.was_complete(content_id))).await?;
+            wanted.join(
+                &share,
+                &Record { overwrite: record.overwrite && !completed, ..record.clone() },
+            )?;
             (sequence, limits) = (record.sequence, record.limits);
             before = Some(share);
         }

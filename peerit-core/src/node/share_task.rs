@@ -80,7 +80,10 @@ impl ShareTask {
             return Err(ShareError::Changed(self.share.status().path));
         }
         let driver = SwarmDriver::new(self, manifest, Arc::new(store), held);
-        driver.run().await
+        let ended = driver.run().await;
+        // Once the content was complete, what differs from it is somebody's work.
+        self.open.overwrite &= !self.share.status().complete;
+        ended
     }
 
     /// The manifest; asked of peers the first time when there is only a link.
