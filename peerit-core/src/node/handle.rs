@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::join3;
+use futures_util::future::{join_all, join3};
 
 use super::builder::{NodeBuilder, start_tracker};
 use super::context::Context;
@@ -177,9 +177,7 @@ impl Node {
             shares.closed = true;
             shares.all.clone()
         };
-        for share in shares {
-            share.remove().await;
-        }
+        join_all(shares.iter().map(Share::remove)).await;
         self.context.closing.close();
         let release = async {
             if let Some(ports) = &self.context.ports {

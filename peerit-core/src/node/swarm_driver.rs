@@ -26,7 +26,7 @@ use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, PeerId, PeerKey};
 use crate::manifest::Manifest;
 use crate::nat;
-use crate::runtime::{BoxFuture, timeout};
+use crate::runtime::{BoxFuture, blocking, timeout};
 use crate::store::Store;
 use crate::swarm::{Action, Event, Swarm};
 use crate::time::Timestamp;
@@ -227,11 +227,10 @@ impl<'a> SwarmDriver<'a> {
                 self.swarm.handle_event(now, event);
                 self.act();
                 self.hold_memory();
-                if *self.paused {
-                    self.sync().await;
-                }
                 self.publish();
-                drop(done);
+                if *self.paused {
+                    self.sync_before(done);
+                }
             }
         }
         Ok(None)
@@ -325,11 +324,23 @@ impl<'a> SwarmDriver<'a> {
         });
     }
 
-    /// Makes an unfinished download durable; a finished one is seen to in the background.
+    /// Makes an unfinished download durable; a finished one is seen to in the background. Not among the chores, where it
+    /// would wait until other contents are hashed.
     async fn sync(&self) {
         if !self.finished {
             let store = Arc::clone(&self.source.store);
-            self.context.chores.run(move || sync(&*store)).await;
+            blocking(&*self.context.runtime, move || sync(&*store)).await;
+        }
+    }
+
+    /// The same before `done` is answered; meanwhile inputs are taken, for which workers wait that serve other shares too.
+    fn sync_before(&self, done: Sender<()>) {
+        if !self.finished {
+            let store = Arc::clone(&self.source.store);
+            self.context.runtime.spawn_blocking(Box::new(move || {
+                sync(&*store);
+                drop(done);
+            }));
         }
     }
 }

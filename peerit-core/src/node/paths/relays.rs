@@ -11,6 +11,7 @@ use futures_util::{FutureExt, select_biased};
 use super::super::context::Context;
 use crate::id::ContentId;
 use crate::nat::Event;
+use crate::runtime::blocking;
 
 /// When names that have no address are looked up again, doubled each time up to the longest wait: as trackers are.
 const RETRY_FIRST: Duration = Duration::from_secs(10);
@@ -50,5 +51,5 @@ async fn resolve(context: &Context, trackers: Vec<String>) -> Vec<SocketAddr> {
             None
         }
     };
-    context.chores.run(move || trackers.iter().filter_map(first).collect()).await
+    blocking(&*context.runtime, move || trackers.iter().filter_map(first).collect()).await
 }
