@@ -349,7 +349,7 @@ impl ContentFiles {
         }
     }
 
-    /// What is known of an open file, which must still be the one at its path.
+    /// What is known of an open file, which must not have been removed meanwhile.
     fn facts_of(&self, file: usize, handle: &File) -> Result<Facts, StoreError> {
         let facts =
             Facts::of_open(handle).map_err(|error| StoreError::io(self.path(file), error))?;
