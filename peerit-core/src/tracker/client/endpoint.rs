@@ -1,35 +1,28 @@
 //! One address of a tracker, and the topics it is asked about.
 
+mod answers;
+mod flights;
 mod reach;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use peerit_proto::tracker::v1 as proto;
-use proto::AnnounceEvent;
-use proto::response::Body;
+use peerit_proto::tracker::v1::AnnounceEvent;
 
-use super::super::token::TOKEN_LENGTH;
-use super::super::{INTERVAL_MAX, INTERVAL_MIN};
-use super::backoff::{BACKOFF_MAX, backoff, random_part};
+use super::backoff::backoff;
 use super::keep_alive::KeepAlive;
-use super::line::{ANSWER_DEADLINE, Line};
-use super::message::{peers, request};
+use super::line::Line;
 use super::signals::Signals;
 use super::slot::Slot;
-use super::{Action, Outbox, Part, Source, TrackerStatus};
+use super::{Outbox, Part, Source, TrackerStatus};
 use crate::id::Topic;
 use crate::time::Timestamp;
-
-/// Wait after the first datagram, doubled for each one more (RFC 8085, section 3.1.1: one second
-/// where the round trip time is not known).
-const RESEND_AFTER: Duration = Duration::from_secs(1);
-
-/// Datagrams before TCP is tried.
-const DATAGRAMS_MAX: u32 = 3;
+use flights::Flight;
 
 /// How long TCP is used at once after it helped where UDP did not: then UDP is tried again, at the
 /// cost of 7 s.
@@ -38,13 +31,6 @@ const STREAM_PREFERRED: Duration = Duration::from_secs(15 * 60);
 /// Requests that wait for an answer at once, once the tracker has answered one: at 50 ms to the
 /// tracker, 1,000 topics take 7 s.
 const FLIGHTS_MAX: usize = 8;
-
-/// Tokens taken in a row for one request: one at first, one more if the tracker was started anew or
-/// the epoch changed in between; a tracker that never takes its own counts as dead.
-const TOKENS_MAX: u32 = 3;
-
-/// When to ask a tracker again whose tables are full.
-const FULL_RETRY: Duration = Duration::from_secs(120);
 
 /// One address of a tracker.
 pub(super) struct Endpoint {
@@ -64,6 +50,7 @@ pub(super) struct Endpoint {
     observed: Option<SocketAddr>,
     /// Why the last request failed.
     problem: &'static str,
+    /// Each has a request on its way, or a time for the next one.
     slots: BTreeMap<Topic, Slot>,
     /// The topics without a request on its way, by the time of their next one.
     due: BTreeSet<(Timestamp, Topic)>,
@@ -74,18 +61,6 @@ pub(super) struct Endpoint {
     line: Line,
     /// When all topics were last announced anew because the tracker saw us elsewhere, or had forgotten us.
     renewed_at: Option<Timestamp>,
-}
-
-/// One request on its way.
-struct Flight {
-    topic: Topic,
-    event: AnnounceEvent,
-    datagrams: u32,
-    tokens: u32,
-    over_stream: bool,
-    /// Runs beside one by UDP, whatever becomes of that.
-    beside: bool,
-    deadline: Timestamp,
 }
 
 impl Endpoint {
@@ -218,90 +193,6 @@ impl Endpoint {
         deadlines.chain(self.next_launch()).chain(keep_alive).chain(self.line.next_timeout()).min()
     }
 
-    fn launch(&mut self, now: Timestamp, topic: Topic, outbox: &mut Outbox) {
-        let Some(event) = self.slots.get(&topic).map(|slot| slot.event) else { return };
-        let over_stream = now < self.stream_until;
-        self.unschedule(topic);
-        let beside = false;
-        let flight =
-            Flight { topic, event, datagrams: 0, tokens: 0, over_stream, beside, deadline: now };
-        let transaction = outbox.rng.next_u64().max(1);
-        self.transmit(now, transaction, flight, outbox);
-    }
-
-    fn transmit(
-        &mut self,
-        now: Timestamp,
-        transaction: u64,
-        mut flight: Flight,
-        outbox: &mut Outbox,
-    ) {
-        let observed = self.observed;
-        let Some(slot) = self.slots.get_mut(&flight.topic) else { return };
-        let part = slot.part.seen_at(observed, outbox.mapped);
-        slot.told_port = part.listen_port;
-        let (token, attend) = (&self.token, flight.over_stream);
-        let request =
-            request(transaction, token, flight.topic, outbox.own, flight.event, part, attend);
-        slot.announced |= flight.over_stream || !self.token.is_empty();
-        if flight.over_stream {
-            flight.deadline = now + ANSWER_DEADLINE;
-            self.send_over_line(request, outbox);
-        } else {
-            flight.deadline = now + RESEND_AFTER * 2_u32.pow(flight.datagrams);
-            flight.datagrams += 1;
-            self.send(now, request, outbox);
-        }
-        self.flights.insert(transaction, flight);
-    }
-
-    fn send(&mut self, now: Timestamp, datagram: Bytes, outbox: &mut Outbox) {
-        self.keep_alive.spoken(now, &mut outbox.rng);
-        outbox.actions.push_back(Action::Send { to: self.address, datagram });
-    }
-
-    /// Sends an overdue request again, the last time over TCP.
-    ///
-    /// A tracker met for the first time is asked over TCP beside it as soon as one datagram has no answer: where
-    /// UDP is blocked the user does not wait for the other two, and where it was only lost nothing is lost.
-    fn resend(
-        &mut self,
-        now: Timestamp,
-        transaction: u64,
-        mut flight: Flight,
-        outbox: &mut Outbox,
-    ) {
-        if flight.over_stream {
-            self.unanswered(now, &flight, outbox);
-            return;
-        }
-        flight.over_stream = flight.datagrams == DATAGRAMS_MAX;
-        let (topic, event) = (flight.topic, flight.event);
-        let is_first = flight.datagrams == 1 && !self.answers_udp && self.failures == 0;
-        self.transmit(now, transaction, flight, outbox);
-        if is_first {
-            let (datagrams, tokens, over_stream, beside, deadline) = (0, 0, true, true, now);
-            let flight = Flight { topic, event, datagrams, tokens, over_stream, beside, deadline };
-            self.transmit(now, outbox.rng.next_u64().max(1), flight, outbox);
-        }
-    }
-
-    /// There is no answer over TCP: a failure, unless UDP may still do it.
-    fn unanswered(&mut self, now: Timestamp, flight: &Flight, outbox: &mut Outbox) {
-        if !flight.beside {
-            self.fail(now, flight.topic, "no answer", outbox);
-        }
-    }
-
-    fn take_flight(
-        &mut self,
-        transaction: u64,
-        condition: impl FnOnce(&Flight) -> bool,
-    ) -> Option<Flight> {
-        self.flights.get(&transaction).filter(|flight| condition(flight))?;
-        self.flights.remove(&transaction)
-    }
-
     /// The tracker is dead at this address: everything waits, but for farewells, which nobody would
     /// hear.
     fn fail(&mut self, now: Timestamp, topic: Topic, problem: &'static str, outbox: &mut Outbox) {
@@ -318,133 +209,6 @@ impl Endpoint {
         }
         self.slots.retain(|_, slot| slot.event != AnnounceEvent::Stopped);
         self.due.retain(|(_, topic)| self.slots.contains_key(topic));
-    }
-
-    pub(super) fn answered(
-        &mut self,
-        now: Timestamp,
-        source: Source,
-        response: &proto::Response,
-        outbox: &mut Outbox,
-    ) {
-        let Some(body) = &response.body else { return };
-        let by_stream = source == Source::Stream(self.address);
-        if by_stream {
-            self.line.heard(now);
-        }
-        match body {
-            Body::Signal(signal) => return self.take_signal(now, signal, outbox),
-            Body::Token(token) if self.is_refreshed(now, response.transaction, token, outbox) => {
-                return;
-            }
-            Body::ScrapeReply(reply) if self.keep_alive.take(response.transaction) => {
-                self.take_observed(now, source, reply.observed.as_ref(), reply.other_port, outbox);
-                (self.answers_udp, self.stream_until) = (true, Timestamp::ZERO);
-                return self.review_line(now, None, outbox);
-            }
-            _ => {}
-        }
-        let answers = matches!(body, Body::Token(_) | Body::AnnounceReply(_) | Body::Refusal(_));
-        let flight = self.take_flight(response.transaction, |_| answers);
-        let Some(flight) = flight else { return };
-        if let Body::Token(token) = body {
-            self.take_token(now, source, flight, &token.token, outbox);
-            return;
-        }
-        self.answering = true;
-        self.failures = 0;
-        self.answers_udp |= !by_stream;
-        if by_stream && !flight.beside && now >= self.stream_until {
-            self.stream_until = now + STREAM_PREFERRED;
-        }
-        let wait = match body {
-            Body::AnnounceReply(reply) => self.take_reply(now, source, &flight, reply, outbox),
-            Body::Refusal(refusal) => self.take_refusal(&flight, refusal),
-            _ => None,
-        };
-        let by_udp_too = self.flights.values().any(|other| other.topic == flight.topic);
-        // Of two requests that run beside each other the one by UDP says when the next is due; it takes the other back.
-        if let Some(wait) = wait.filter(|_| !(flight.beside && by_udp_too)) {
-            self.unschedule(flight.topic);
-            self.schedule(flight.topic, now + wait);
-        }
-        let attended = match body {
-            Body::AnnounceReply(reply) if by_stream && flight.event != AnnounceEvent::Stopped => {
-                Some(reply.attended)
-            }
-            _ => None,
-        };
-        self.review_line(now, attended, outbox);
-    }
-
-    /// Asks again with the token, in a transaction of its own: a second copy of the answer means
-    /// nothing then.
-    fn take_token(
-        &mut self,
-        now: Timestamp,
-        source: Source,
-        mut flight: Flight,
-        token: &Bytes,
-        outbox: &mut Outbox,
-    ) {
-        flight.tokens += 1;
-        if flight.tokens > TOKENS_MAX
-            || token.len() != TOKEN_LENGTH
-            || source == Source::Stream(self.address)
-        {
-            self.fail(now, flight.topic, "takes no token of its own", outbox);
-            return;
-        }
-        self.take_new_token(now, token);
-        // UDP works, however slowly.
-        (flight.datagrams, flight.over_stream) = (0, false);
-        self.transmit(now, outbox.rng.next_u64().max(1), flight, outbox);
-    }
-
-    /// When to announce the topic again; none if it is left.
-    fn take_reply(
-        &mut self,
-        now: Timestamp,
-        source: Source,
-        flight: &Flight,
-        reply: &proto::AnnounceReply,
-        outbox: &mut Outbox,
-    ) -> Option<Duration> {
-        self.take_observed(now, source, reply.observed.as_ref(), reply.other_port, outbox);
-        if flight.event == AnnounceEvent::Stopped {
-            self.slots.remove(&flight.topic);
-            return None;
-        }
-        let (own, observed) = (outbox.own, self.observed);
-        let slot = self.slots.get_mut(&flight.topic)?;
-        (slot.seeds, slot.leeches, slot.refusal) = (reply.seeds, reply.leeches, "");
-        slot.event = AnnounceEvent::Unspecified;
-        let addresses = peers(reply, own, self.address);
-        if !addresses.is_empty() {
-            outbox.actions.push_back(Action::Peers { topic: flight.topic, addresses });
-        }
-        let interval = Duration::from_millis(reply.interval_ms.into());
-        let interval = interval.clamp(INTERVAL_MIN, INTERVAL_MAX);
-        let mut wait = slot.wait(interval);
-        if slot.told_port != slot.part.seen_at(observed, outbox.mapped).listen_port {
-            // It said only now where it sees us. It cannot have us hurry by saying something else each time.
-            wait = INTERVAL_MIN;
-        }
-        Some(wait - random_part(wait / 10, &mut outbox.rng))
-    }
-
-    fn take_refusal(&mut self, flight: &Flight, refusal: &proto::Refusal) -> Option<Duration> {
-        if flight.event == AnnounceEvent::Stopped {
-            self.slots.remove(&flight.topic);
-            return None;
-        }
-        let slot = self.slots.get_mut(&flight.topic)?;
-        let (text, wait) = match refusal.reason() {
-            proto::RefusalReason::Full => ("tracker is full", FULL_RETRY),
-            _ => ("tracker refuses the announce", BACKOFF_MAX),
-        };
-        slot.refusal = text;
-        Some(wait)
     }
 
     fn schedule(&mut self, topic: Topic, at: Timestamp) {
