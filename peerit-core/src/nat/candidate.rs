@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::wire::address::canonical;
+
 /// How a candidate was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CandidateKind {
@@ -39,8 +41,7 @@ impl Candidate {
     /// A candidate.
     #[must_use]
     pub fn new(kind: CandidateKind, transport: Transport, address: SocketAddr) -> Self {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-        Self { kind, transport, address }
+        Self { kind, transport, address: canonical(address) }
     }
 
     /// RFC 8445, section 5.1.2.1, for the one component there is: kind before family, IPv6 before IPv4 (RFC

@@ -11,6 +11,7 @@ use super::observers::Word;
 use super::signal::{Signal, SignalError};
 use super::{NatTraversal, OFFERED_ATTEMPTS_MAX, seal};
 use crate::time::Timestamp;
+use crate::wire::address::canonical;
 
 impl NatTraversal {
     pub(super) fn observed(&mut self, now: Timestamp, observer: SocketAddr, address: SocketAddr) {
@@ -67,7 +68,7 @@ impl NatTraversal {
 
     /// Finds the attempt by the name of the one checked or, for an answer, by where it comes from.
     pub(super) fn stun(&mut self, now: Timestamp, from: SocketAddr, datagram: &Bytes) {
-        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let from = canonical(from);
         self.observers.handle_datagram(from, datagram);
         self.hear_observers(now);
         let Some(addressee) = ice::addressee(datagram) else { return };

@@ -6,6 +6,7 @@ use super::candidate::{Candidate, CandidateKind, Transport};
 use super::report::Mapping;
 use super::signal::CANDIDATES_MAX;
 use crate::swarm::Path;
+use crate::wire::address::canonical;
 
 /// Most candidates that a driver may tell of; a machine with more interfaces has enough of them.
 const TOLD_MAX: usize = 64;
@@ -55,7 +56,6 @@ impl Locals {
 
     /// Takes what somebody saw. True if that is news.
     pub(super) fn observe(&mut self, observer: SocketAddr, address: SocketAddr) -> bool {
-        let canonical = |of: SocketAddr| SocketAddr::new(of.ip().to_canonical(), of.port());
         let (observer, address) = (canonical(observer), canonical(address));
         let seen = Candidate::new(CandidateKind::Reflexive, Transport::Udp, address);
         if !seen.is_usable() {

@@ -41,6 +41,7 @@ pub(crate) use signal::Credentials;
 use crate::id::{PeerId, SwarmKey, Topic};
 use crate::swarm::Path;
 use crate::time::Timestamp;
+use crate::wire::address::canonical;
 
 /// Most attempts at once. Each sends at most a check every 20 ms, and seldom more than a hundred in all.
 pub const ATTEMPTS_MAX: usize = 64;
@@ -159,7 +160,7 @@ impl NatTraversal {
                 }
             }
             Event::StunAt { socket, from, datagram } => {
-                let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+                let from = canonical(from);
                 if let Some(target) = self.opener() {
                     self.with(now, target, |attempt, outbox| {
                         attempt.found(socket, from, &datagram, outbox);

@@ -20,6 +20,7 @@ use crate::tracker::{
     TrackerStatus,
 };
 use crate::transport::messages::{MessageError, read_message, write_message};
+use crate::wire::address::{canonical, mapped};
 
 /// Lists of peers that wait for a swarm to take them; further ones are dropped, as there will be
 /// more.
@@ -202,9 +203,9 @@ impl Family {
 
     /// The address as the socket wants it.
     fn outward(self, address: SocketAddr) -> SocketAddr {
-        match (self, address.ip()) {
-            (Self::Both, IpAddr::V4(ip)) => (ip.to_ipv6_mapped(), address.port()).into(),
-            _ => address,
+        match self {
+            Self::Both => mapped(address).into(),
+            Self::V4 | Self::V6 => address,
         }
     }
 }
@@ -250,7 +251,7 @@ impl Driver {
                 event = self.lines.next().fuse() => self.tell(event),
                 received = self.socket.recv_from(&mut buffer).fuse() => match received {
                     Ok((length, from)) => {
-                        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+                        let from = canonical(from);
                         let datagram = Bytes::copy_from_slice(&buffer[..length]);
                         self.tell(ClientEvent::Datagram { from, datagram });
                     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::id::PeerId;
 use crate::rng::Rng;
 use crate::time::Timestamp;
+use crate::wire::address::canonical;
 
 /// Most addresses kept: ten times the usual number of peers. At about 120 bytes each, 120 KiB.
 pub(super) const ADDRESSES_MAX: usize = 1_000;
@@ -152,11 +153,6 @@ impl AddressBook {
             .map(|(&address, _)| address);
         worst.is_some_and(|address| self.entries.remove(&address).is_some())
     }
-}
-
-/// An IPv4 address wrapped into IPv6, unwrapped: each place has one name.
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::address_book::canonical;
 use super::blame::Source;
 use super::peers::{Peer, Stage};
 use super::upkeep::SILENCE_STALE;
 use super::{Action, Direction, DisconnectReason, Path, Swarm};
 use crate::id::{PeerId, PeerKey};
 use crate::scheduler;
+use crate::wire::address::canonical;
 use crate::wire::{Frame, Hello};
 
 /// A connection that lasted this long was worth having: its address is as good as new.

@@ -5,10 +5,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::address_book::canonical;
 use super::{Direction, Misbehaviour, Path, Swarm};
 use crate::id::PeerKey;
 use crate::time::Timestamp;
+use crate::wire::address::canonical;
 use crate::wire::{Frame, PEER_EXCHANGE_MAX};
 
 /// From connecting to our first message: soon, so that a swarm knits quickly, but after its Hello.

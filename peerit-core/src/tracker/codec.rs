@@ -10,7 +10,7 @@ use peerit_proto::wire::v1::SocketAddress;
 use super::relay::{RelayOpen, checked_open};
 use super::{DATAGRAM_MAX, PEERS_WANTED_MAX, STREAM_RESPONSE_MAX};
 use crate::id::{PeerId, Topic};
-use crate::wire::address::{self, decode_ip};
+use crate::wire::address::{self, canonical, decode_ip};
 
 /// First byte of every message: the tag of field 1, a fixed64.
 pub(super) const FIRST_BYTE: u8 = 0x09;
@@ -131,7 +131,7 @@ pub(super) fn fill_peers(reply: &mut proto::AnnounceReply, peers: Vec<proto::Pee
 }
 
 pub(super) fn encode_address(address: SocketAddr) -> SocketAddress {
-    address::encode_address(SocketAddr::new(address.ip().to_canonical(), address.port()))
+    address::encode_address(canonical(address))
 }
 
 /// None if it is not an address that can be dialled.

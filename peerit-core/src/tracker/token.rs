@@ -1,9 +1,10 @@
 //! Proof that a sender can receive at its address, without remembering it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::time::Timestamp;
+use crate::wire::address::mapped;
 
 /// Length of a token in bytes.
 pub(super) const TOKEN_LENGTH: usize = 16;
@@ -59,12 +60,9 @@ impl Tokens {
     }
 
     fn token(&self, address: SocketAddr, epoch: u64) -> [u8; TOKEN_LENGTH] {
-        let ip = match address.ip() {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-            IpAddr::V6(ip) => ip,
-        };
+        let address = mapped(address);
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(&ip.octets());
+        hasher.update(&address.ip().octets());
         hasher.update(&address.port().to_be_bytes());
         hasher.update(&epoch.to_be_bytes());
         let mut token = [0; TOKEN_LENGTH];
@@ -85,10 +83,11 @@ fn same(expected: &[u8; TOKEN_LENGTH], token: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
 
-    const HERE: SocketAddr =
-        SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7)), 4_000);
+    const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)), 4_000);
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_origin(Duration::from_secs(seconds))

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::tls::Tls;
 use super::{Connection, Identity, Incoming, Transport, TransportError};
 use crate::runtime::{self, BoxFuture, BoxStream, Runtime};
+use crate::wire::address::canonical;
 
 /// How many connections wait for [`Transport::accept`] in the kernel: those of one burst, such as a
 /// tracker's answer to a whole swarm.
@@ -75,8 +76,7 @@ impl Transport for TcpTransport {
     fn accept(&self) -> BoxFuture<'_, Result<Incoming, TransportError>> {
         Box::pin(async move {
             let (stream, from) = self.next_stream().await;
-            // A socket for both families writes IPv4 addresses as IPv6 ones.
-            let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+            let from = canonical(from);
             let tls = self.tls.clone();
             let handshake = Box::pin(async move { tls.answer(stream, from).await });
             Ok(Incoming { address: from, handshake })

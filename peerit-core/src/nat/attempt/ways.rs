@@ -12,6 +12,7 @@ use super::{Attempt, End, Outbox};
 use crate::id::{PeerId, SwarmKey};
 use crate::swarm::Path;
 use crate::time::Timestamp;
+use crate::wire::address::canonical;
 
 /// Time between two dials to addresses of one peer (RFC 8305, section 5: 250 ms): most answer within a round
 /// trip, and then the others cost nothing.
@@ -121,8 +122,7 @@ impl Attempt {
     /// Dials addresses that somebody else has named.
     pub(in super::super) fn dial_known(&mut self, addresses: &[SocketAddr]) {
         for address in addresses.iter().take(KNOWN_MAX) {
-            let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-            self.queue_dial(address, Path::Direct);
+            self.queue_dial(canonical(*address), Path::Direct);
         }
     }
 

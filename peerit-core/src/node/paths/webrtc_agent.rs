@@ -36,6 +36,7 @@ use webrtc_util::{Conn, Error as ConnError};
 use super::super::interfaces::own_ips;
 use crate::nat::{Candidate, IceAgent, IceSetup, Transport, is_proven};
 use crate::time::Timestamp;
+use crate::wire::address::{canonical, mapped};
 
 /// When an agent is looked at again: checks are answered so much later at most, a tenth of a usual round trip.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
@@ -212,7 +213,7 @@ fn add_remote(
     candidate: &Candidate,
     is_ipv6: bool,
 ) -> Result<(), webrtc_ice::Error> {
-    let address = if is_ipv6 { mapped(candidate.address) } else { candidate.address };
+    let address = if is_ipv6 { mapped(candidate.address).into() } else { candidate.address };
     let base_config = CandidateBaseConfig {
         network: "udp".to_owned(),
         address: address.ip().to_string(),
@@ -240,17 +241,6 @@ impl Wire {
         let is_ipv6 = own_ips().iter().any(IpAddr::is_ipv6);
         Self { incoming: AsyncMutex::new(incoming), shared, is_ipv6 }
     }
-}
-
-fn mapped(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
-        IpAddr::V6(_) => address,
-    }
-}
-
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Hands every agent the one socket: each has its own.
@@ -284,7 +274,7 @@ impl Conn for Wire {
         let (from, datagram) = next.ok_or(ConnError::ErrUseClosedNetworkConn)?;
         let length = datagram.len().min(buffer.len());
         buffer[..length].copy_from_slice(&datagram[..length]);
-        Ok((length, if self.is_ipv6 { mapped(from) } else { from }))
+        Ok((length, if self.is_ipv6 { mapped(from).into() } else { from }))
     }
 
     async fn send(&self, _: &[u8]) -> Result<usize, ConnError> {

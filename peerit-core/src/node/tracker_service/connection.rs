@@ -15,6 +15,7 @@ use crate::runtime::{BoxStream, Runtime, TcpListener, timeout};
 use crate::tracker::relay::{RelayOpen, RelayRefusal, encode_answer};
 use crate::tracker::{ATTENDED_IDLE_MAX, DATAGRAM_MAX};
 use crate::transport::messages::{read_message, write_message};
+use crate::wire::address::canonical;
 
 /// Most connections at once. Each holds a task, a descriptor and at most 1,200 + 4,096 bytes: 6 MiB
 /// in all.
@@ -156,8 +157,7 @@ impl Conversation {
                     return None;
                 }
                 Verdict::Relay { transaction, open } if self.relays => {
-                    let from = SocketAddr::new(self.from.ip().to_canonical(), self.from.port());
-                    return Some((Side { stream, from, transaction }, open));
+                    return Some((Side { stream, from: canonical(self.from), transaction }, open));
                 }
                 Verdict::Relay { transaction, .. } => {
                     encode_answer(transaction, Err(RelayRefusal::Off))

@@ -23,6 +23,7 @@ use super::tls::{self, Tls};
 use super::{Carrier, Connection, Identity, Incoming, SharedUdp, Transport, TransportError};
 use crate::runtime::{BoxFuture, Runtime, timeout};
 use crate::swarm::Path;
+use crate::wire::address::canonical;
 
 /// Handshakes under way from which on a peer that dials must first show that it receives at its address
 /// (RFC 9000, section 8.1.2), which costs it a round trip. So those who forge addresses fill no more than
@@ -177,9 +178,4 @@ fn authenticated(
     let stream = Box::new(QuicStream::new(runtime, connection, stream));
     let (path, carrier) = (Path::Direct, Carrier::Quic);
     Ok(Connection { peer_id, address, path, carrier, binding, stream })
-}
-
-/// A socket for both families writes IPv4 addresses as IPv6 ones.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -23,6 +23,7 @@ use socket2::SockRef;
 use self::kind::{Kind, sift};
 use self::lane::{Inlet, Lane, lane};
 use crate::runtime::{BoxFuture, Runtime, UdpSocket, UdpWatch};
+use crate::wire::address::{canonical, mapped};
 
 /// What the kernel is asked to hold in each direction, in bytes. To receive, what comes while the reader
 /// waits for a core: 1 Gbit/s for 16 ms are 2 MB, and the kernel counts its own bookkeeping, about as
@@ -123,10 +124,7 @@ fn enlarge_buffers(socket: &std::net::UdpSocket) {
 
 impl Inner {
     async fn send_to(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
-        let to = match (self.local_address, to) {
-            (SocketAddr::V6(_), SocketAddr::V4(v4)) => (v4.ip().to_ipv6_mapped(), v4.port()).into(),
-            _ => to,
-        };
+        let to = if self.local_address.is_ipv6() { mapped(to).into() } else { to };
         loop {
             let mut call = || self.socket.send_to(datagram, to).map(drop);
             match self.watch.try_send(&mut call) {
@@ -140,7 +138,7 @@ impl Inner {
 
     /// Leaves QUIC's datagrams in the buffer.
     fn share_out(&self, buffer: &mut [u8], meta: &mut RecvMeta) {
-        let from = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+        let from = canonical(meta.addr);
         meta.len = sift(&mut buffer[..meta.len], meta.stride, |kind, datagram| match kind {
             Kind::Tracker => self.tracker.put(datagram, from),
             Kind::Stun => self.stun.put(datagram, from),
