@@ -66,9 +66,9 @@ impl Endpoint {
             Body::Refusal(refusal) => self.take_refusal(&flight, refusal),
             _ => None,
         };
-        let by_udp_too = self.flights.values().any(|other| other.topic == flight.topic);
-        // Of two requests that run beside each other the one by UDP says when the next is due; it takes the other back.
-        if let Some(wait) = wait.filter(|_| !(flight.beside && by_udp_too)) {
+        // Of two requests that run beside each other the last one says when the next is due. The first does not take the
+        // other back: the tracker may have heard it, and pushes signals to where the last one came from.
+        if let Some(wait) = wait.filter(|_| !self.is_asking(flight.topic)) {
             self.unschedule(flight.topic);
             self.schedule(flight.topic, now + wait);
         }

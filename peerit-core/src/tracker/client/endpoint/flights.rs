@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use peerit_proto::tracker::v1::AnnounceEvent;
 
+use super::super::super::INTERVAL_MIN;
 use super::super::line::ANSWER_DEADLINE;
 use super::super::message::request;
 use super::super::{Action, Outbox};
@@ -100,10 +101,17 @@ impl Endpoint {
         }
     }
 
-    /// There is no answer over TCP: a failure, unless UDP may still do it.
+    /// There is no answer over TCP: a failure, unless UDP may still do it, or has.
     pub(super) fn unanswered(&mut self, now: Timestamp, flight: &Flight, outbox: &mut Outbox) {
         if !flight.beside {
             self.fail(now, flight.topic, "no answer", outbox);
+        } else if !self.is_asking(flight.topic) {
+            // UDP's answer has left it to this one to say when.
+            self.schedule(flight.topic, now + INTERVAL_MIN);
         }
+    }
+
+    pub(super) fn is_asking(&self, topic: Topic) -> bool {
+        self.flights.values().any(|flight| flight.topic == topic)
     }
 }
