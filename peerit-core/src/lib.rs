@@ -12,6 +12,7 @@ pub mod id;
 pub mod layout;
 pub mod manifest;
 pub mod nat;
+mod path;
 pub mod rng;
 pub mod scheduler;
 #[cfg(feature = "sim")]

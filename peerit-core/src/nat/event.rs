@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::candidate::Candidate;
 use super::report::{Fault, Report};
 use crate::id::{PeerId, SwarmKey, Topic};
-use crate::swarm::Path;
+use crate::path::Path;
 
 /// Local name of an attempt; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

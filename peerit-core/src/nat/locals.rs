@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::candidate::{Candidate, CandidateKind, Transport};
 use super::report::Mapping;
 use super::signal::CANDIDATES_MAX;
-use crate::swarm::Path;
+use crate::path::Path;
 use crate::wire::address::canonical;
 
 /// Most candidates that a driver may tell of; a machine with more interfaces has enough of them.

@@ -39,7 +39,7 @@ pub use signal::CANDIDATES_MAX;
 pub(crate) use signal::Credentials;
 
 use crate::id::{PeerId, SwarmKey, Topic};
-use crate::swarm::Path;
+use crate::path::Path;
 use crate::time::Timestamp;
 use crate::wire::address::canonical;
 

@@ -287,10 +287,10 @@ mod tests {
     use crate::hash::HashAlgorithm;
     use crate::id::PeerId;
     use crate::manifest::{Draft, DraftFile, EnvelopeFields};
+    use crate::path::Path;
     use crate::runtime::ByteStream;
     use crate::runtime::testing::on_each_runtime;
     use crate::store::MemoryStore;
-    use crate::swarm::Path;
     use crate::transport::{Carrier, framed};
 
     /// A peer that neither says nor takes anything.

@@ -8,9 +8,9 @@ use futures_util::future::{join, join3};
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 
 use super::{TrackerService, TrackerServiceConfig};
+use crate::path::Path;
 use crate::runtime::testing::on_each_runtime;
 use crate::runtime::{BoxStream, Runtime, TcpListener};
-use crate::swarm::Path;
 use crate::tracker::STREAM_RESPONSE_MAX;
 use crate::tracker::relay::{
     RelayConfig, RelayEnd, RelayOpen, RelayRefusal, RelaySide, RelayToken, encode_answer,

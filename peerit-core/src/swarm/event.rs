@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::id::{ChunkIndex, PeerId, PeerKey};
 use crate::layout::Block;
+use crate::path::Path;
 use crate::wire::Frame;
 
 /// Which side opened a connection.
@@ -15,19 +16,6 @@ pub enum Direction {
     Dialled,
     /// The peer did.
     Answered,
-}
-
-/// How a peer is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Path {
-    /// Dialled at its address, by either side.
-    Direct,
-    /// Through a port mapped on a gateway.
-    Mapped,
-    /// Through a hole punched in NATs.
-    Punched,
-    /// Through a relay.
-    Relayed,
 }
 
 /// What a swarm is told.

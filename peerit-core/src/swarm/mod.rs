@@ -36,8 +36,9 @@ mod uploads;
 #[allow(clippy::cast_possible_truncation, reason = "the numbers of tests are small")]
 mod tests;
 
+pub use crate::path::Path;
 pub use config::{Config, PEERS_MAX};
-pub use event::{Action, Direction, DisconnectReason, Event, Misbehaviour, Path};
+pub use event::{Action, Direction, DisconnectReason, Event, Misbehaviour};
 pub use report::PeerReport;
 
 use crate::bitfield::Bitfield;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use super::{Carrier, Connection, FrameError, FrameReader, FrameWriter, framed};
 use crate::id::{ContentId, PeerId, SwarmKey, Topic};
-use crate::swarm::Path;
+use crate::path::Path;
 use crate::wire::{Frame, Role, proof, proofs_match};
 
 /// A connection on which both sides have proved that they know the manifest.

@@ -12,8 +12,8 @@ use async_channel::{Receiver, Sender};
 use super::pipe::pipe;
 use super::{Carrier, Connection, Incoming, Transport, TransportError};
 use crate::id::PeerId;
+use crate::path::Path;
 use crate::runtime::BoxFuture;
-use crate::swarm::Path;
 
 /// How many connections wait for [`Transport::accept`]; further dials wait with them.
 const BACKLOG: usize = 64;

@@ -18,8 +18,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::id::PeerId;
+use crate::path::Path;
 use crate::runtime::{BoxFuture, BoxStream};
-use crate::swarm::Path;
 
 pub use frames::{FrameError, FrameReader, FrameWriter, framed};
 pub use handshake::{HandshakeError, PeerStream, answer_swarm, dial_swarm};

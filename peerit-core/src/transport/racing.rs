@@ -110,8 +110,8 @@ mod tests {
 
     use super::*;
     use crate::id::PeerId;
+    use crate::path::Path;
     use crate::runtime::testing::on_each_runtime;
-    use crate::swarm::Path;
     use crate::transport::Carrier;
     use crate::transport::pipe::pipe;
 

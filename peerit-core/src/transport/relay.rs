@@ -11,8 +11,8 @@ use futures_io::{AsyncRead, AsyncWrite};
 use super::messages::{MessageError, read_message, write_message};
 use super::tls::Tls;
 use super::{Connection, Identity, TransportError};
+use crate::path::Path;
 use crate::runtime::{BoxStream, ByteStream, RoundTrip, Runtime};
-use crate::swarm::Path;
 use crate::tracker::DATAGRAM_MAX;
 use crate::tracker::relay::{
     RelayEnd, RelayOpen, RelayRefusal, RelaySide, encode_open, parse_answer,

@@ -25,8 +25,8 @@ use rustls::{
 
 use super::{Carrier, Connection, Identity, TransportError};
 use crate::id::PeerId;
+use crate::path::Path;
 use crate::runtime::{BoxStream, ByteStream, RoundTrip};
-use crate::swarm::Path;
 
 /// What both sides must speak after the handshake (RFC 7301).
 const ALPN: &[u8] = b"peerit/1";

@@ -16,7 +16,7 @@ use super::super::event::{Action, Opening};
 use super::super::ice::{self, IceSetup};
 use super::super::report::{Fault, Mapping, Method, Obstacle, Outcome};
 use super::{Attempt, Outbox};
-use crate::swarm::Path;
+use crate::path::Path;
 use crate::time::Timestamp;
 
 /// Sockets that are asked for. With 2,000 of 64,512 ports tried, one of their ports is found with a probability of 1 -

@@ -23,7 +23,7 @@ use super::report::{Fault, Method, Obstacle, Outcome, Report};
 use super::secrets::Secrets;
 use super::signal::Credentials;
 use crate::id::{PeerId, SwarmKey, Topic};
-use crate::swarm::Path;
+use crate::path::Path;
 use crate::time::Timestamp;
 
 /// Everything of an attempt is over by then, even if the driver leaves an [`Action::Open`] unanswered: the

@@ -10,7 +10,7 @@ use super::super::report::{Fault, Method, Obstacle, Outcome};
 use super::super::signal::AttemptId;
 use super::{Attempt, End, Outbox};
 use crate::id::{PeerId, SwarmKey};
-use crate::swarm::Path;
+use crate::path::Path;
 use crate::time::Timestamp;
 use crate::wire::address::canonical;
 

@@ -2,7 +2,7 @@
 
 use super::net::{Net, id, socket_at, udp};
 use super::*;
-use crate::swarm::Path;
+use crate::path::Path;
 
 /// Tells a machine what its NAT does, and that it is at a private address.
 fn behind(net: &mut Net, machine: usize, mapping: Mapping) {

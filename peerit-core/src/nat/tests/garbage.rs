@@ -55,7 +55,7 @@ proptest! {
         }
         net.tell(0, Event::Stun { from: udp(1), datagram: Bytes::from(bytes) });
         net.run(Duration::from_secs(60));
-        prop_assert_eq!(net.paths(0), vec![Some(crate::swarm::Path::Direct)]);
+        prop_assert_eq!(net.paths(0), vec![Some(crate::path::Path::Direct)]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::net::Net;
 use super::*;
-use crate::swarm::Path;
+use crate::path::Path;
 
 #[test]
 fn offers_that_cross_are_each_others_answers() {

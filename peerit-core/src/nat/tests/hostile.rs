@@ -4,7 +4,7 @@ use super::super::secrets::Secrets;
 use super::super::signal::{AttemptId, Credentials};
 use super::net::{Net, id, udp};
 use super::*;
-use crate::swarm::Path;
+use crate::path::Path;
 
 /// A signal that anybody of the swarm could make.
 fn forged(from: usize, to: usize, number: u8, candidates: Vec<Candidate>) -> Event {

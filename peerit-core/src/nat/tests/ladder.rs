@@ -2,7 +2,7 @@
 
 use super::net::{Net, id, tcp, udp};
 use super::*;
-use crate::swarm::Path;
+use crate::path::Path;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use peerit_proto::nat::v1 as proto;
 
 use super::*;
-use crate::swarm::Path;
+use crate::path::Path;
 
 /// One way through the network.
 const DELAY: Duration = Duration::from_millis(20);

@@ -2,7 +2,7 @@
 
 use super::net::{Net, id, places};
 use super::*;
-use crate::swarm::Path;
+use crate::path::Path;
 
 /// Two that have met at the relay, as no datagram passed.
 fn met() -> Net {

@@ -8,7 +8,7 @@ use twin::action::Body;
 use super::super::{Action, AttemptKey, Opening, Transport, WayKey};
 use super::event::bytes;
 use super::{TwinError, address, array, encode_address, peer_id, socket, topic};
-use crate::swarm::Path;
+use crate::path::Path;
 
 impl From<&Action> for twin::Action {
     fn from(action: &Action) -> Self {

@@ -8,8 +8,8 @@ use super::super::input::Opened;
 use super::Means;
 use crate::id::{ContentId, PeerId};
 use crate::nat::{Fault, Opening};
+use crate::path::Path;
 use crate::runtime::timeout;
-use crate::swarm::Path;
 use crate::tracker::relay::{RelayOpen, RelaySide, RelayToken};
 use crate::transport::{SharedUdp, TransportError, answer_swarm, dial_swarm};
 

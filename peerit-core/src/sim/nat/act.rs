@@ -9,7 +9,7 @@ use super::host::{SOCKETS_PORT, TCP_PORT, UDP_PORT};
 use super::net::{Header, OTHER_PORT, TRACKERS, tracker_ip};
 use super::report::NatEnd;
 use crate::nat::{Action, Event, Fault, Opening, WayKey};
-use crate::swarm::Path;
+use crate::path::Path;
 use crate::tracker::{ClientAction, ClientEvent, DEFAULT_PORT, TrackerKey};
 
 /// How long a driver takes to give a connection up.

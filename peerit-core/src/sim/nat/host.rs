@@ -8,7 +8,7 @@ use super::net::Addresses;
 use super::report::NatEnd;
 use crate::id::PeerId;
 use crate::nat::{Candidate, CandidateKind, NatTraversal, Opening, Transport, WayKey};
-use crate::swarm::Path;
+use crate::path::Path;
 use crate::time::Timestamp;
 use crate::tracker::TrackerClient;
 

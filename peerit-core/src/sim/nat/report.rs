@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::nat::{AttemptKey, Report};
-use crate::swarm::Path;
+use crate::path::Path;
 
 /// How an attempt of a host ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,8 +21,8 @@ use self::driver::Driver;
 use self::stream::QuicStream;
 use super::tls::{self, Tls};
 use super::{Carrier, Connection, Identity, Incoming, SharedUdp, Transport, TransportError};
+use crate::path::Path;
 use crate::runtime::{BoxFuture, Runtime, timeout};
-use crate::swarm::Path;
 use crate::wire::address::canonical;
 
 /// Handshakes under way from which on a peer that dials must first show that it receives at its address

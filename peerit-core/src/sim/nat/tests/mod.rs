@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::nat::{Method, Outcome, Trial};
-use crate::swarm::Path;
+use crate::path::Path;
 
 const OPEN: &[NatSpec] = &[];
 const FULL_CONE: &[NatSpec] = &[NatSpec::FULL_CONE];
