@@ -8,6 +8,7 @@
 mod allowance;
 pub mod bitfield;
 pub mod hash;
+mod host;
 pub mod id;
 pub mod layout;
 pub mod manifest;

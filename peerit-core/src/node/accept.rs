@@ -16,10 +16,10 @@ use crate::transport::{Incoming, answer_swarm};
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Strangers at once: handshakes under way, and connections that their swarm has not looked at yet. More are dropped. About 160 KiB of buffers each, and over QUIC 256 KiB that
 /// the peer may send ahead: 104 MiB.
-const HANDSHAKES_MAX: usize = 256;
+const HANDSHAKES_MAX: u32 = 256;
 
 /// The same of one host: 16 hosts are needed to keep all others out.
-const HANDSHAKES_PER_HOST_MAX: usize = 16;
+const HANDSHAKES_PER_HOST_MAX: u32 = 16;
 
 /// Accepts until the transport is closed or the node shuts down.
 pub(crate) async fn run(context: Arc<Context>, shut_down: async_channel::Receiver<Infallible>) {

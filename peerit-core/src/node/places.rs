@@ -1,32 +1,34 @@
 //! Places for connections of strangers, of which one host gets a few only.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::host::{Host, uncount};
 
 /// A bounded number of places; who shares an IPv4 address or an IPv6 /64 shares a smaller number.
 pub(crate) struct Places {
-    max: usize,
-    per_host_max: usize,
-    taken: Mutex<BTreeMap<IpAddr, usize>>,
+    max: u32,
+    per_host_max: u32,
+    taken: Mutex<BTreeMap<Host, u32>>,
 }
 
 /// A place for one connection, given back when dropped.
 pub(crate) struct Place {
     places: Arc<Places>,
-    host: IpAddr,
+    host: Host,
 }
 
 impl Places {
-    pub(crate) fn new(max: usize, per_host_max: usize) -> Arc<Self> {
+    pub(crate) fn new(max: u32, per_host_max: u32) -> Arc<Self> {
         Arc::new(Self { max, per_host_max, taken: Mutex::default() })
     }
 
     /// A place for a connection from `ip`; none when all, or all of its host, are taken.
     pub(crate) fn take(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
-        let host = host_of(ip);
+        let host = Host::of(ip);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = taken.values().sum();
+        let all: u32 = taken.values().sum();
         let own = taken.get(&host).copied().unwrap_or(0);
         if all >= self.max || own >= self.per_host_max {
             return None;
@@ -40,20 +42,7 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.host) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.host);
-            }
-        }
-    }
-}
-
-/// Whoever has one address of an IPv6 /64 has all of them.
-fn host_of(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
-        ip @ IpAddr::V4(_) => ip,
+        uncount(&mut taken, self.host);
     }
 }
 

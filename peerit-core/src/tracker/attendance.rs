@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::rate::{Host, uncount};
+use crate::host::{Host, uncount};
 
 /// How long such a connection is kept after a request. Peers say something every minute, so one lost segment does no
 /// harm, and NATs keep TCP connections for longer than that (RFC 5382, REQ-5: two hours; few do less than five

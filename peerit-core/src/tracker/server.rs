@@ -15,11 +15,12 @@ use proto::response::Body as ResponseBody;
 
 use super::attendance::Attendance;
 use super::codec::{self, Announce, Ask};
-use super::rate::{Host, RateLimiter};
+use super::rate::RateLimiter;
 use super::stun::{self, AnswerFrom};
 use super::table::{Asker, Full, Reach, Table};
 use super::token::Tokens;
 use super::{DATAGRAM_MAX, INTERVAL_MAX, INTERVAL_MIN, STREAM_RESPONSE_MAX};
+use crate::host::Host;
 use crate::id::{PeerId, Topic};
 use crate::rng::Rng;
 use crate::time::Timestamp;

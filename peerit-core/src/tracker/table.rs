@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
 use super::codec::Announce;
-use super::rate::{Host, uncount};
 use super::server::ServerConfig;
+use crate::host::{Host, uncount};
 use crate::id::{PeerId, Topic};
 use crate::rng::Rng;
 use crate::time::Timestamp;

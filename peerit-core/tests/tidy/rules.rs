@@ -6,7 +6,7 @@ use super::source::{Named, Token, names, tokens};
 
 /// The modules of `peerit-core`, from the ground up: each may name those beside and below it.
 const LAYERS: &[&[&str]] = &[
-    &["allowance", "bitfield", "id", "layout", "path", "rng", "time"],
+    &["allowance", "bitfield", "host", "id", "layout", "path", "rng", "time"],
     &["hash", "manifest", "wire"],
     &["nat", "scheduler", "swarm", "tracker"],
     &["sim"],

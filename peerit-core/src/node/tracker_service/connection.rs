@@ -19,11 +19,11 @@ use crate::wire::address::canonical;
 
 /// Most connections at once. Each holds a task, a descriptor and at most 1,200 + 4,096 bytes: 6 MiB
 /// in all.
-const CONNECTIONS_MAX: usize = 1_024;
+const CONNECTIONS_MAX: u32 = 1_024;
 
 /// Most connections of one host at once: 64 hosts are needed to take them all. A client opens one for its requests, so
 /// sixteen behind the same NAT may ask at a time.
-const CONNECTIONS_PER_HOST_MAX: usize = 16;
+const CONNECTIONS_PER_HOST_MAX: u32 = 16;
 
 /// What connections tell the server.
 pub(super) enum Word {

@@ -5,8 +5,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::super::rate::{Host, Rate, RateLimiter, uncount};
+use super::super::rate::{Rate, RateLimiter};
 use super::{RelayEnd, RelayOpen, RelayRefusal, RelaySide, RelayToken};
+use crate::host::{Host, uncount};
 use crate::time::Timestamp;
 
 /// In which the quotas of bytes come back.
