@@ -336,10 +336,10 @@ impl<'a> SwarmDriver<'a> {
     /// The same before `done` is answered; meanwhile inputs are taken, for which workers wait that serve other shares too.
     fn sync_before(&self, done: Sender<()>) {
         if !self.finished {
-            let store = Arc::clone(&self.source.store);
+            let (store, job) = (Arc::clone(&self.source.store), self.job.clone());
             self.context.runtime.spawn_blocking(Box::new(move || {
                 sync(&*store);
-                drop(done);
+                drop((done, job));
             }));
         }
     }
