@@ -16,7 +16,7 @@ use super::ipc::{self, IpcError};
 use super::limits::{BODY_TIMEOUT, TURN_LENGTH, WATCH_INTERVAL_MS};
 use super::office::{Change, Office, share_options};
 use super::shares::{Hashed, RequestError};
-use crate::node::{Share, ShareOptions};
+use crate::node::ShareOptions;
 use crate::runtime::{BoxStream, timeout};
 
 /// Time between two reports while content is hashed.
@@ -131,17 +131,17 @@ impl Client {
         let interval = Duration::from_millis(ask.interval_ms.clamp(fastest, slowest).into());
         let office = Arc::clone(&self.office);
         loop {
-            let share = office.share(&ask.content_id);
-            let seen = share.as_ref().map(Share::status);
+            // Looked at before the answer is: what comes in between is told at once.
+            let share = office.share(&ask.content_id).map(|share| (share.is_at_end(), share));
             let answer = office.status(&ask.content_id);
             let failed = answer.is_err();
             self.send_result(answer).await?;
             if failed {
                 return Ok(());
             }
-            match (share, seen) {
-                (Some(share), Some(seen)) => share.after(interval, &seen).await,
-                _ => office.runtime.sleep(interval).await,
+            match share {
+                Some((was_at_end, share)) => share.after(interval, was_at_end).await,
+                None => office.runtime.sleep(interval).await,
             }
         }
     }

@@ -120,7 +120,7 @@ impl Running {
     }
 
     async fn complete_or_failed(&self) -> ShareStatus {
-        self.until(|share| share.complete || share.state == ShareState::Failed).await
+        self.until(ShareStatus::is_at_end).await
     }
 
     /// The one share there is, once it is as wanted.

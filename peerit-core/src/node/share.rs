@@ -106,25 +106,33 @@ impl Share {
         self.state().status.clone()
     }
 
-    /// The status again and again, ten times a second, and at once when it is complete or has failed; ends when the share
-    /// is removed or the node shuts down. Dropping the stream is free.
+    /// The status again and again, ten times a second, and at once when it is complete or has failed; ends when
+    /// the share is removed or the node shuts down. Dropping the stream is free.
     pub fn progress(&self) -> impl Stream<Item = ShareStatus> + Send + Unpin + use<> {
-        Box::pin(stream::unfold((self.clone(), None), |(share, seen)| async move {
-            if let Some(seen) = seen {
-                share.after(PROGRESS_INTERVAL, &seen).await;
+        Box::pin(stream::unfold((self.clone(), None), |(share, was_at_end)| async move {
+            if let Some(was_at_end) = was_at_end {
+                share.after(PROGRESS_INTERVAL, was_at_end).await;
             }
             let status = {
                 let state = share.state();
                 (!state.ended).then(|| state.status.clone())
             };
-            status.map(|status| (status.clone(), (share, Some(status))))
+            status.map(|status| {
+                let at_end = status.is_at_end();
+                (status, (share, Some(at_end)))
+            })
         }))
     }
 
-    /// Resolves after `interval`, or when a download that was not at its end when it was `seen` is complete or has failed.
-    pub(crate) async fn after(&self, interval: Duration, seen: &ShareStatus) {
+    /// As [`ShareStatus::is_at_end`].
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.state().status.is_at_end()
+    }
+
+    /// Resolves after `interval`, or when a share that was not at its end when it was looked at is so.
+    pub(crate) async fn after(&self, interval: Duration, was_at_end: bool) {
         let interval = self.0.runtime.sleep(interval);
-        if seen.complete || seen.state == ShareState::Failed {
+        if was_at_end {
             return interval.await;
         }
         select_biased! {

@@ -63,6 +63,11 @@ pub struct ShareStatus {
 }
 
 impl ShareStatus {
+    /// Whether it is complete or has failed.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.complete || self.state == ShareState::Failed
+    }
+
     pub(crate) fn new(content_id: ContentId, path: PathBuf, state: ShareState) -> Self {
         Self {
             content_id,
