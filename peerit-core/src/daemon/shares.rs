@@ -205,7 +205,7 @@ impl Shares {
         let mut sequence = self.catalogue.next_sequence();
         let mut limits = RateLimits::default();
         let mut before = None;
-        if let Some(Entry::Running { share, record }) = self.catalogue.find(content_id) {
+        if let Some(Entry::Running { share, mut record }) = self.catalogue.find(content_id) {
             if share.folder() != wanted.folder {
                 if !Wanted::may_move(&share, &record) {
                     return Err(RequestError::Elsewhere(share.status().path));
@@ -214,12 +214,9 @@ impl Shares {
                 self.go_on(&share, record).await?;
                 return Ok(content_id);
             }
-            let completed =
-                self.on_disk(move |data_dir| Ok(data_dir.was_complete(content_id))).await?;
-            wanted.join(
-                &share,
-                &Record { overwrite: record.overwrite && !completed, ..record.clone() },
-            )?;
+            record.overwrite &=
+                !self.on_disk(move |data_dir| Ok(data_dir.was_complete(content_id))).await?;
+            wanted.join(&share, &record)?;
             (sequence, limits) = (record.sequence, record.limits);
             before = Some(share);
         }
