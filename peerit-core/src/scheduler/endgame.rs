@@ -72,11 +72,12 @@ impl Scheduler {
 
     /// The request that will take longest, and longer than `least`, of those that fit and that another peer has.
     fn slowest_for(
-        &self,
+        &mut self,
         key: PeerKey,
         least: Duration,
         fits: impl Fn(&Request) -> bool,
     ) -> Option<(PeerKey, Block)> {
+        self.scanned += self.config.endgame_scan as u64;
         let peer = self.peers.get(&key)?;
         self.requests
             .slowest(self.config.endgame_scan)

@@ -92,7 +92,7 @@ impl Scheduler {
 
     /// With nothing of that: help the slowest, or replace what stands in the way.
     fn look_around(&mut self, key: PeerKey) -> Option<Block> {
-        self.scanned += (2 * self.config.partial_scan + self.config.endgame_scan) as u64;
+        self.scanned += 2 * self.config.partial_scan as u64;
         self.take_over(key).or_else(|| self.help(key)).or_else(|| self.replace_stale(key))
     }
 
