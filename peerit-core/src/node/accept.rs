@@ -14,16 +14,16 @@ use crate::transport::{Incoming, answer_swarm};
 
 /// How long a dialling peer has to prove that it knows a manifest.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Strangers at once: handshakes under way, and connections that their swarm has not looked at yet. More are dropped. About 160 KiB of buffers each, and over QUIC 256 KiB that
-/// the peer may send ahead: 104 MiB.
-const HANDSHAKES_MAX: u32 = 256;
+/// Strangers at once: handshakes under way, and connections that their swarm has not looked at yet. More are
+/// dropped. About 160 KiB of buffers each, and over QUIC 256 KiB that the peer may send ahead: 104 MiB.
+const STRANGERS_MAX: u32 = 256;
 
 /// The same of one host: 16 hosts are needed to keep all others out.
-const HANDSHAKES_PER_HOST_MAX: u32 = 16;
+const STRANGERS_PER_HOST_MAX: u32 = 16;
 
 /// Accepts until the transport is closed or the node shuts down.
 pub(crate) async fn run(context: Arc<Context>, shut_down: async_channel::Receiver<Infallible>) {
-    let places = Places::new(HANDSHAKES_MAX, HANDSHAKES_PER_HOST_MAX);
+    let places = Places::new(STRANGERS_MAX, STRANGERS_PER_HOST_MAX);
     loop {
         let incoming = select_biased! {
             _ = shut_down.recv().fuse() => return,
