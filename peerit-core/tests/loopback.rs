@@ -70,10 +70,7 @@ fn programs_stay_executable() {
 fn a_leech_serves_when_the_seed_is_gone() {
     block_on(async {
         let temp = tempfile::tempdir().unwrap();
-        let content = temp.path().join("film.mkv");
-        write(&content, &noise(3 << 20));
-        let seed = loopback().start().await.unwrap();
-        let (_, manifest) = share(&seed, &content).await;
+        let (seed, manifest) = seed_of_film(temp.path(), 3 << 20).await;
         let (one, other) = (loopback().start().await.unwrap(), loopback().start().await.unwrap());
         let first = one
             .download(manifest.clone(), temp.path().join("first"), from_nodes(&[&seed]))
@@ -143,10 +140,7 @@ fn a_seed_whose_file_changed_is_banned_and_named() {
 fn what_is_there_already_is_used() {
     block_on(async {
         let temp = tempfile::tempdir().unwrap();
-        let content = temp.path().join("film.mkv");
-        write(&content, &noise(3 << 20));
-        let seed = loopback().start().await.unwrap();
-        let (_, manifest) = share(&seed, &content).await;
+        let (_seed, manifest) = seed_of_film(temp.path(), 3 << 20).await;
         let node = loopback().start().await.unwrap();
         write(&temp.path().join("copy/film.mkv"), &noise(3 << 20));
         let copy = node
@@ -162,10 +156,7 @@ fn what_is_there_already_is_used() {
 fn what_is_not_ours_is_not_overwritten() {
     block_on(async {
         let temp = tempfile::tempdir().unwrap();
-        let content = temp.path().join("film.mkv");
-        write(&content, &noise(1 << 20));
-        let seed = loopback().start().await.unwrap();
-        let (_, manifest) = share(&seed, &content).await;
+        let (seed, manifest) = seed_of_film(temp.path(), 1 << 20).await;
         let node = loopback().start().await.unwrap();
         let (folder, theirs) = (temp.path().join("copy"), temp.path().join("copy/film.mkv"));
         write(&theirs, b"my holidays");
@@ -209,10 +200,7 @@ fn a_file_that_vanishes_fails_the_share_and_nothing_else() {
 fn a_paused_share_has_no_peers_and_goes_on_when_resumed() {
     block_on(async {
         let temp = tempfile::tempdir().unwrap();
-        let content = temp.path().join("film.mkv");
-        write(&content, &noise(2 << 20));
-        let seed = loopback().start().await.unwrap();
-        let (_, manifest) = share(&seed, &content).await;
+        let (seed, manifest) = seed_of_film(temp.path(), 2 << 20).await;
         let node = loopback().start().await.unwrap();
         let options = DownloadOptions { paused: true, ..from_nodes(&[&seed]) };
         let copy = node.download(manifest, temp.path().join("copy"), options).await.unwrap();

@@ -20,10 +20,7 @@ fn verified_chunks_are_not_fetched_again() {
     block_on(async {
         const LENGTH: usize = 8 << 20;
         let temp = tempfile::tempdir().unwrap();
-        let content = temp.path().join("film.mkv");
-        write(&content, &noise(LENGTH));
-        let seed = loopback().start().await.unwrap();
-        let (_, manifest) = share(&seed, &content).await;
+        let (seed, manifest) = seed_of_film(temp.path(), LENGTH).await;
         let folder = temp.path().join("copy");
 
         let identity = Identity::generate().unwrap();
@@ -53,10 +50,7 @@ fn verified_chunks_are_not_fetched_again() {
 fn an_edit_of_what_was_complete_is_not_overwritten() {
     block_on(async {
         let temp = tempfile::tempdir().unwrap();
-        let content = temp.path().join("film.mkv");
-        write(&content, &noise(1 << 20));
-        let seed = loopback().start().await.unwrap();
-        let (_, manifest) = share(&seed, &content).await;
+        let (seed, manifest) = seed_of_film(temp.path(), 1 << 20).await;
         let node = loopback().start().await.unwrap();
         let options = DownloadOptions { overwrite: true, ..from_nodes(&[&seed]) };
         let folder = temp.path().join("copy");

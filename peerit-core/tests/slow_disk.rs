@@ -21,10 +21,7 @@ const BEGUN_BYTES_MAX: u64 = 48 << 20;
 fn a_disk_that_stands_still_stops_the_transfer_and_loses_nothing() {
     block_on(async {
         let temp = tempfile::tempdir().unwrap();
-        let content = temp.path().join("film.mkv");
-        write(&content, &noise(96 << 20));
-        let seed = loopback().start().await.unwrap();
-        let (_, manifest) = share(&seed, &content).await;
+        let (seed, manifest) = seed_of_film(temp.path(), 96 << 20).await;
 
         let disk = StillDisk::new();
         let node = loopback().runtime(Arc::new(disk.clone())).start().await.unwrap();

@@ -58,6 +58,15 @@ pub(crate) async fn share(node: &Node, path: &Path) -> (Share, Manifest) {
     (share, manifest)
 }
 
+/// A node that shares a film of so many bytes, in the folder.
+pub(crate) async fn seed_of_film(folder: &Path, length: usize) -> (Node, Manifest) {
+    let content = folder.join("film.mkv");
+    write(&content, &noise(length));
+    let seed = loopback().start().await.unwrap();
+    let (_, manifest) = share(&seed, &content).await;
+    (seed, manifest)
+}
+
 /// Downloads without a tracker, from these nodes only.
 pub(crate) fn from_nodes(nodes: &[&Node]) -> DownloadOptions {
     DownloadOptions {

@@ -74,12 +74,18 @@ fn the_last_blocks_go_to_who_sends_them_sooner() {
     assert_eq!(driver.picture(), "bb#b");
 }
 
-#[test]
-fn a_block_that_was_sent_before_it_was_taken_back_comes_once() {
+/// Two blocks were asked of a and are recalled for b; a does not answer.
+fn recalling() -> Driver {
     let mut driver = Driver::new(layout(1, 4));
     driver.obliging = false;
     driver.join(A, "#");
     fast(&mut driver, B, "#");
+    driver
+}
+
+#[test]
+fn a_block_that_was_sent_before_it_was_taken_back_comes_once() {
+    let mut driver = recalling();
     assert_eq!(driver.picture(), "aa#b");
     let [sent, waits] = driver.asked_of(A)[..] else { panic!("{}", driver.picture()) };
     driver.arrive(A, sent);
@@ -91,10 +97,7 @@ fn a_block_that_was_sent_before_it_was_taken_back_comes_once() {
 
 #[test]
 fn who_does_not_answer_is_raced_and_the_loser_is_cancelled_no_more() {
-    let mut driver = Driver::new(layout(1, 4));
-    driver.obliging = false;
-    driver.join(A, "#");
-    fast(&mut driver, B, "#");
+    let mut driver = recalling();
     driver.wait(400);
     assert_eq!(driver.picture(), "aa#b");
     driver.wait(350);

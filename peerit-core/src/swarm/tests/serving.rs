@@ -129,13 +129,19 @@ fn a_choke_drops_what_waits() {
     assert_eq!(alone.on(Event::BlockSent { peer: key(choked), block: block(0) }), []);
 }
 
-#[test]
-fn a_request_that_crosses_a_choke_is_served_and_a_later_one_rejected() {
+/// Peer 1 has just lost its slot, through which it has not asked for anything.
+fn just_choked() -> Alone {
     let mut alone = few_slots();
     (1..=2).for_each(|number| drop(alone.join_interested(number)));
     drop(alone.frame(2, Frame::Request(block(0))));
     alone.join_interested(3);
     assert_eq!(frames(1, &alone.wait_ms(SLOT_NEW_MS)), [Frame::Choke(true)]);
+    alone
+}
+
+#[test]
+fn a_request_that_crosses_a_choke_is_served_and_a_later_one_rejected() {
+    let mut alone = just_choked();
     alone.frame(3, Frame::Request(block(1)));
     alone.wait_ms(100);
     assert_eq!(alone.frame(1, Frame::Request(block(4))), [sends(1, 4)]);
@@ -146,11 +152,7 @@ fn a_request_that_crosses_a_choke_is_served_and_a_later_one_rejected() {
 
 #[test]
 fn few_requests_may_cross_a_choke() {
-    let mut alone = few_slots();
-    (1..=2).for_each(|number| drop(alone.join_interested(number)));
-    drop(alone.frame(2, Frame::Request(block(0))));
-    alone.join_interested(3);
-    assert_eq!(frames(1, &alone.wait_ms(SLOT_NEW_MS)), [Frame::Choke(true)]);
+    let mut alone = just_choked();
     let mut rejects = |_| alone.frame(1, Frame::Request(block(4)));
     let rejected: Vec<_> = (0..10).flat_map(&mut rejects).filter(|a| *a != sends(1, 4)).collect();
     assert_eq!(rejected, [(); 2].map(|()| send(1, Frame::Reject(block(4)))));
