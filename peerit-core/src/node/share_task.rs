@@ -194,6 +194,8 @@ impl Drop for ShareTask {
         let content_id = self.share.content_id();
         self.context.shares().all.retain(|share| share.content_id() != content_id);
         self.share.end();
+        // Handles keep the channel, and with it what nobody has taken: their own commands, and connections.
+        while self.inputs.try_recv().is_ok() {}
     }
 }
 

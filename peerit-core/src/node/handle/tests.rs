@@ -1,0 +1,39 @@
+//! What is stopped ends, whatever else goes on in the node.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::join3;
+
+use super::*;
+use crate::runtime::testing::on_each_runtime;
+use crate::runtime::{Runtime, timeout};
+
+/// Long enough for the slowest machine; a test that works never waits for it.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+async fn node(runtime: &Arc<dyn Runtime>) -> Node {
+    let listen = ([127, 0, 0, 1], 0).into();
+    Node::builder().listen(listen).runtime(Arc::clone(runtime)).start().await.unwrap()
+}
+
+#[test]
+fn what_is_wanted_of_a_share_that_is_ending_is_answered() {
+    on_each_runtime(|runtime| async move {
+        let node = node(&runtime).await;
+        let link = Link { content_id: ContentId([7; 32]), trackers: Vec::new() };
+        let share = node.download_link(link, "nowhere", DownloadOptions::default()).await.unwrap();
+        let mut removed = Box::pin(share.remove());
+        let mut paused = Box::pin(share.pause());
+        let mut removed_again = Box::pin(share.remove());
+        {
+            // Without them the task cannot end, so that all is queued before.
+            let _shares = node.context.shares();
+            assert!((&mut removed).now_or_never().is_none());
+            assert!((&mut paused).now_or_never().is_none());
+            assert!((&mut removed_again).now_or_never().is_none());
+        }
+        timeout(&*runtime, DEADLINE, join3(removed, paused, removed_again)).await.unwrap();
+        timeout(&*runtime, DEADLINE, node.shutdown()).await.unwrap();
+    });
+}
