@@ -140,14 +140,21 @@ impl ShareTask {
         fetched
     }
 
+    /// Opens the files on a thread that may block.
     async fn open(
         &mut self,
         manifest: &Manifest,
     ) -> Result<Result<(FileStore, Bitfield), StoreError>, Stopped> {
-        let mut opening = pin!(open(&self.context, &self.share, manifest, &self.open));
+        let (share, manifest, options) = (self.share.clone(), manifest.clone(), self.open.clone());
+        let (ticket, opening) = self.context.chores.run_revocable(move || {
+            FileStore::open(&manifest, options, &|checked| {
+                share.update(|status| status.verified = checked);
+            })
+        });
+        let mut opening = pin!(opening);
         let opened = unless_stopped(&self.inputs, &mut self.paused, opening.as_mut()).await;
-        if opened.is_err() {
-            // Whoever has stopped a share may do as they like with its files.
+        // Whoever has stopped a share may do as they like with its files: what has begun is waited for.
+        if opened.is_err() && !ticket.take_back() {
             self.open.cancelled.store(true, Ordering::Relaxed);
             let _cancelled = opening.await;
         }
@@ -218,20 +225,4 @@ async fn unless_stopped<T>(
             },
         }
     }
-}
-
-/// Opens the files on a thread that may block.
-async fn open(
-    context: &Context,
-    share: &Share,
-    manifest: &Manifest,
-    options: &OpenOptions,
-) -> Result<(FileStore, Bitfield), StoreError> {
-    let (share, manifest, options) = (share.clone(), manifest.clone(), options.clone());
-    let opened = context.chores.run(move || {
-        FileStore::open(&manifest, options, &|checked| {
-            share.update(|status| status.verified = checked);
-        })
-    });
-    opened.await
 }

@@ -37,3 +37,28 @@ fn what_is_wanted_of_a_share_that_is_ending_is_answered() {
         timeout(&*runtime, DEADLINE, node.shutdown()).await.unwrap();
     });
 }
+
+#[test]
+fn a_stop_does_not_wait_for_a_check_that_has_not_begun() {
+    on_each_runtime(|runtime| async move {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("film.mkv");
+        std::fs::write(&content, b"content").unwrap();
+        let manifest = create(&content, &CreateOptions::default(), &|_, _| {}).unwrap().manifest;
+        let node = node(&runtime).await;
+        // More of them than run at once.
+        let (release, held) = async_channel::bounded::<()>(1);
+        for _ in 0..64 {
+            let held = held.clone();
+            node.context.chores.submit(move || assert!(held.recv_blocking().is_err()));
+        }
+        let copy = temp.path().join("copy");
+        let share = node.download(manifest, &copy, DownloadOptions::default()).await.unwrap();
+        timeout(&*runtime, DEADLINE, share.remove()).await.unwrap();
+        drop(release);
+        // Whatever was queued before this has begun.
+        node.context.chores.run(|| {}).await;
+        timeout(&*runtime, DEADLINE, node.shutdown()).await.unwrap();
+        assert!(!copy.exists(), "it was taken back");
+    });
+}
