@@ -14,6 +14,7 @@ mod json;
 mod log_file;
 mod p2p;
 mod progress;
+mod target;
 #[cfg(test)]
 mod tests;
 

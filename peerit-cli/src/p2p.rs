@@ -1,8 +1,7 @@
 //! `.p2p` files and links.
 
-use std::fs::{self, File, Permissions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use peerit_core::hash::HashAlgorithm;
@@ -65,54 +64,8 @@ pub(crate) fn warn_of_sha1(env: &mut Env) {
     env.note("warning: SHA-1 digests do not protect from content made to deceive; prefer blake3");
 }
 
-/// Writes `NAME.p2p`, or what the user says. Another content's file is replaced only by `force`.
-pub(crate) fn write(
-    env: &Env,
-    manifest: &Manifest,
-    output: Option<&Path>,
-    force: bool,
-) -> Result<PathBuf, CliError> {
-    let path = match output {
-        Some(output) => env.dir.join(output),
-        None => env.dir.join(format!("{}.p2p", manifest.name())),
-    };
-    if !force && !may_replace(&path, manifest.content_id())? {
-        return Err(CliError::Usage(format!(
-            "{} is there already and is not of this content: choose another file with -o, or replace it with --force",
-            path.display()
-        )));
-    }
-    write_whole(&path, &manifest.encode())?;
-    Ok(path)
-}
-
-/// Whether there is nothing, or a manifest of the same content.
-fn may_replace(path: &Path, content_id: ContentId) -> Result<bool, CliError> {
-    match File::open(path).and_then(|mut file| read_limited(&mut file)) {
-        Ok(bytes) => Ok(Manifest::parse(&bytes).is_ok_and(|old| old.content_id() == content_id)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(CliError::io(path)(error)),
-    }
-}
-
-/// Nobody ever sees half a file.
-fn write_whole(path: &Path, content: &[u8]) -> Result<(), CliError> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    // The umask takes away what it must.
-    let mut file = tempfile::Builder::new()
-        .prefix(".peerit")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        // Its own text ends with a name that is nobody's business.
-        .map_err(|error| CliError::io(path)(error.kind().into()))?;
-    file.as_file_mut().write_all(content).map_err(CliError::io(path))?;
-    file.as_file().sync_all().map_err(CliError::io(path))?;
-    file.persist(path).map_err(|error| CliError::io(path)(error.error))?;
-    Ok(())
-}
-
 /// One byte more than the limit is enough for the parser to refuse it.
-fn read_limited(reader: &mut dyn Read) -> std::io::Result<Vec<u8>> {
+pub(crate) fn read_limited(reader: &mut dyn Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(MANIFEST_LENGTH_MAX as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

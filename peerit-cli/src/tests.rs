@@ -224,6 +224,32 @@ fn another_contents_file_is_replaced_only_by_force() {
 }
 
 #[test]
+fn what_is_in_the_way_is_told_before_anything_is_hashed() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    assert_eq!(world.run("create a.txt").code, 0);
+    world.file("notes.p2p", b"not a manifest");
+    fs::create_dir(world.path("folder.p2p")).unwrap();
+    fs::create_dir(world.path("unfit")).unwrap();
+    std::os::unix::fs::symlink("nowhere", world.path("unfit/link")).unwrap();
+    let told = |line: &str| world.run(line).err;
+    // There is no daemon: whoever asks for it would hash.
+    let no_daemon = told("share a.txt -o new.p2p");
+    for line in ["share a.txt", "share a.txt --force", "share a.txt --tracker host:1"] {
+        assert_eq!(told(line), no_daemon, "{line}");
+    }
+    // What is unfit is told when hashing would begin.
+    for line in ["share a.txt -o notes.p2p", "share a.txt --hash sha1", "create unfit -o notes.p2p"]
+    {
+        assert!(told(line).contains("--force"), "{line}: {}", told(line));
+    }
+    assert!(told("share a.txt -o folder.p2p --force").contains("folder.p2p: "));
+    assert!(told("share a.txt -o gone/a.p2p").contains("gone/a.p2p: "));
+    world.file("a.txt", b"longer content");
+    assert!(told("share a.txt").contains("--force"));
+}
+
+#[test]
 fn create_and_show_print_json() {
     let world = World::new();
     world.file("a.txt", b"content");

@@ -10,10 +10,12 @@ use peerit_core::store::create::{CreateOptions, create_manifest};
 use crate::args::Create;
 use crate::env::Env;
 use crate::error::CliError;
+use crate::target::Target;
 use crate::{hashing, json, p2p};
 
 pub(crate) fn run(args: &Create, env: &mut Env) -> Result<(), CliError> {
     let path = p2p::content_path(env, &args.path)?;
+    let target = Target::find(env, args, &path)?;
     let hash_algorithm = args.hash.unwrap_or_default();
     if hash_algorithm == HashAlgorithm::Sha1 {
         p2p::warn_of_sha1(env);
@@ -29,11 +31,11 @@ pub(crate) fn run(args: &Create, env: &mut Env) -> Result<(), CliError> {
     let manifest = hashing::run(env, &name, "hashing", |count| {
         create_manifest(&path, &options, &|done, total| count.tell(done, total))
     })??;
-    let file = p2p::write(env, &manifest, args.output.as_deref(), args.force)?;
+    target.write(&manifest)?;
     if manifest.trackers().is_empty() && !args.json {
         env.note("no --tracker: peers will have to be named with --peer");
     }
-    print(env, &manifest, &file, args.json)
+    print(env, &manifest, target.path(), args.json)
 }
 
 /// Tells where the `.p2p` file is, and the link.

@@ -10,10 +10,12 @@ use crate::args::Create;
 use crate::env::Env;
 use crate::error::CliError;
 use crate::hashing::Meter;
+use crate::target::Target;
 use crate::{daemon, p2p};
 
 pub(crate) async fn run(args: &Create, env: &mut Env) -> Result<(), CliError> {
     let path = p2p::content_path(env, &args.path)?;
+    let target = Target::find(env, args, &path)?;
     let hash_algorithm = args.hash.unwrap_or_default();
     if hash_algorithm == HashAlgorithm::Sha1 {
         p2p::warn_of_sha1(env);
@@ -29,7 +31,7 @@ pub(crate) async fn run(args: &Create, env: &mut Env) -> Result<(), CliError> {
     let shared = client.share(&path, &request, |done, total| meter.draw(env, done, total)).await;
     meter.end(env);
     let manifest = shared?;
-    let file = p2p::write(env, &manifest, args.output.as_deref(), args.force)?;
+    target.write(&manifest)?;
     if !args.json {
         env.note("the daemon seeds it: see `peerit status`");
     }
@@ -39,7 +41,7 @@ pub(crate) async fn run(args: &Create, env: &mut Env) -> Result<(), CliError> {
              share again, or name a --tracker",
         );
     }
-    create::print(env, &manifest, &file, args.json)
+    create::print(env, &manifest, target.path(), args.json)
 }
 
 /// Whether no other machine can reach any of them.

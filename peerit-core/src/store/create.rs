@@ -17,6 +17,7 @@ use super::locate::locate;
 use super::marker;
 use super::scan::{Scan, scan};
 use super::stamp::Stamp;
+use super::survey::Survey;
 
 /// What a new manifest says beyond the content.
 #[derive(Clone, Debug, Default)]
@@ -104,14 +105,8 @@ pub fn create(
     options: &CreateOptions,
     progress: &dyn Fn(u64, u64),
 ) -> Result<Created, CreateError> {
-    let (folder, name) = locate(path)?;
-    refuse_unfinished(&folder, &name)?;
-    let Scan { files, empty_folders, survey } = scan(&folder.join(&name))?;
-    let length = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.length));
-    let chunk_length =
-        options.chunk_length.unwrap_or_else(|| Layout::suggested_chunk_length(length));
-    let hash_algorithm = options.hash_algorithm;
-    let draft = Draft { name, files, empty_folders, chunk_length, hash_algorithm };
+    let Sketch { folder, draft, survey } = Sketch::of(path, options)?;
+    let hash_algorithm = draft.hash_algorithm;
     // Stands for the content while its digests are not known; nothing is hashed for what it
     // refuses.
     let digest_length = hash_algorithm.digest_length();
@@ -129,6 +124,47 @@ pub fn create(
     let stamp = Stamp::new(manifest.content_id(), None, survey.all());
     let stamp = stamp.ok_or_else(|| StoreError::Missing { path: path.into() })?;
     Ok(Created { manifest, stamp })
+}
+
+/// Whether [`create`] may make this content's manifest of `path`: all is the same but the bytes, which are not read.
+///
+/// # Errors
+/// When [`create`] would fail before it reads them.
+pub fn may_be_of(
+    manifest: &Manifest,
+    path: &Path,
+    options: &CreateOptions,
+) -> Result<bool, CreateError> {
+    let Sketch { draft, .. } = Sketch::of(path, options)?;
+    let (layout, hash_algorithm) = (manifest.layout(), manifest.hash_algorithm());
+    if (draft.layout()?, draft.hash_algorithm) != (layout, hash_algorithm) {
+        return Ok(false);
+    }
+    let digests: Vec<u8> =
+        layout.chunks().flat_map(|chunk| manifest.digest(chunk)).copied().collect();
+    let same_bytes = draft.build(&digests, EnvelopeFields::default())?;
+    Ok(same_bytes.content_id() == manifest.content_id())
+}
+
+/// What is known of content before its bytes are read.
+struct Sketch {
+    folder: PathBuf,
+    draft: Draft,
+    survey: Survey,
+}
+
+impl Sketch {
+    fn of(path: &Path, options: &CreateOptions) -> Result<Self, CreateError> {
+        let (folder, name) = locate(path)?;
+        refuse_unfinished(&folder, &name)?;
+        let Scan { files, empty_folders, survey } = scan(&folder.join(&name))?;
+        let length = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.length));
+        let chunk_length =
+            options.chunk_length.unwrap_or_else(|| Layout::suggested_chunk_length(length));
+        let hash_algorithm = options.hash_algorithm;
+        let draft = Draft { name, files, empty_folders, chunk_length, hash_algorithm };
+        Ok(Self { folder, draft, survey })
+    }
 }
 
 fn hash(

@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 use crate::manifest::ManifestError;
-use crate::store::create::{CreateError, CreateOptions, create, create_manifest};
+use crate::store::create::{CreateError, CreateOptions, create, create_manifest, may_be_of};
 
 fn options() -> CreateOptions {
     CreateOptions { chunk_length: Some(CHUNK_LENGTH_MIN), ..CreateOptions::default() }
@@ -113,6 +113,27 @@ fn names_that_no_manifest_has_are_refused_before_hashing() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[test]
+fn what_cannot_be_the_same_content_is_known_without_its_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let put = |name: &str, content: &[u8]| fs::write(root.join(name), content).unwrap();
+    put("a", b"content");
+    let manifest = create_at(&root).unwrap();
+    let may_be = |options: &CreateOptions| may_be_of(&manifest, &root, options).unwrap();
+    assert!(may_be(&options()));
+    assert!(!may_be(&CreateOptions { hash_algorithm: HashAlgorithm::Sha1, ..options() }));
+    assert!(!may_be(&CreateOptions { chunk_length: Some(2 * CHUNK_LENGTH_MIN), ..options() }));
+    put("a", b"contend");
+    assert!(may_be(&options()), "nobody has read it");
+    put("a", b"contents");
+    assert!(!may_be(&options()));
+    fs::rename(root.join("a"), root.join("b")).unwrap();
+    put("b", b"content");
+    assert!(!may_be(&options()));
 }
 
 #[test]

@@ -1,0 +1,151 @@
+//! The `.p2p` file that a command writes.
+
+use std::fs::{self, File, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use peerit_core::manifest::Manifest;
+use peerit_core::store::create::{CreateOptions, may_be_of};
+use tempfile::NamedTempFile;
+
+use crate::args::Create;
+use crate::env::Env;
+use crate::error::CliError;
+use crate::p2p::read_limited;
+
+/// Where a `.p2p` file is to be. Another content's file is replaced only by force.
+pub(crate) struct Target {
+    path: PathBuf,
+    force: bool,
+}
+
+impl Target {
+    /// `NAME.p2p`, or what the user says. Hashing may take hours: what will keep the file from being written is told
+    /// before, as far as it is known without the content's bytes.
+    pub(crate) fn find(env: &Env, args: &Create, content: &Path) -> Result<Self, CliError> {
+        let name = content.file_name().unwrap_or_default().to_string_lossy();
+        let file = args.output.clone().unwrap_or_else(|| format!("{name}.p2p").into());
+        let target = Self { path: env.dir.join(file), force: args.force };
+        target.refuse_folders()?;
+        let options = CreateOptions {
+            chunk_length: args.chunk_size,
+            hash_algorithm: args.hash.unwrap_or_default(),
+            ..CreateOptions::default()
+        };
+        // What content cannot be shared at all is told by who hashes it.
+        target.refuse_others(|old| may_be_of(old, content, &options).unwrap_or(true))?;
+        Ok(target)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the file; nobody ever sees half of it.
+    pub(crate) fn write(&self, manifest: &Manifest) -> Result<(), CliError> {
+        self.put(self.written_beside(&manifest.encode())?, manifest)
+    }
+
+    /// Puts a whole file where it is to be.
+    fn put(&self, file: NamedTempFile, manifest: &Manifest) -> Result<(), CliError> {
+        let file = match file.persist_noclobber(&self.path) {
+            Ok(_) => return Ok(()),
+            // Something is there, or this file system cannot tell.
+            Err(failed) => failed.file,
+        };
+        self.refuse_others(|old| old.content_id() == manifest.content_id())?;
+        file.persist(&self.path).map_err(|error| self.failed(error.error))?;
+        Ok(())
+    }
+
+    fn written_beside(&self, content: &[u8]) -> Result<NamedTempFile, CliError> {
+        // The umask takes away what it must.
+        let mut file = tempfile::Builder::new()
+            .prefix(".peerit")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(self.folder())
+            // Its own text ends with a name that is nobody's business.
+            .map_err(|error| self.failed(error.kind().into()))?;
+        file.write_all(content).map_err(|error| self.failed(error))?;
+        file.as_file().sync_all().map_err(|error| self.failed(error))?;
+        Ok(file)
+    }
+
+    /// A file can be neither where no folder is nor where one is.
+    fn refuse_folders(&self) -> Result<(), CliError> {
+        let folder = fs::metadata(self.folder()).map_err(|error| self.failed(error))?;
+        if !folder.is_dir() {
+            return Err(self.failed(ErrorKind::NotADirectory.into()));
+        }
+        match self.path.symlink_metadata() {
+            Ok(there) if there.is_dir() => Err(self.failed(ErrorKind::IsADirectory.into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails when something is there that must not be replaced.
+    fn refuse_others(&self, is_same: impl FnOnce(&Manifest) -> bool) -> Result<(), CliError> {
+        if self.force {
+            return Ok(());
+        }
+        match File::open(&self.path).and_then(|mut file| read_limited(&mut file)) {
+            Ok(bytes) if Manifest::parse(&bytes).is_ok_and(|old| is_same(&old)) => Ok(()),
+            Ok(_) => Err(CliError::Usage(format!(
+                "{} is there already and is not of this content: choose another file with -o, or replace it with --force",
+                self.path.display()
+            ))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
+    }
+
+    fn failed(&self, error: std::io::Error) -> CliError {
+        CliError::io(&self.path)(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use peerit_core::store::create::create_manifest;
+
+    use super::*;
+
+    #[test]
+    fn of_those_who_write_at_once_one_succeeds() {
+        let temp = tempfile::tempdir().unwrap();
+        let manifests: Vec<_> = (0..4_u8)
+            .map(|number| {
+                let content = temp.path().join("content");
+                fs::write(&content, [number]).unwrap();
+                create_manifest(&content, &CreateOptions::default(), &|_, _| {}).unwrap()
+            })
+            .collect();
+        let target = Target { path: temp.path().join("content.p2p"), force: false };
+        let start = Barrier::new(manifests.len());
+        let write = |manifest: &Manifest| {
+            let file = target.written_beside(&manifest.encode()).unwrap();
+            start.wait();
+            target.put(file, manifest).is_ok()
+        };
+        for _ in 0..100 {
+            let written: Vec<_> = thread::scope(|scope| {
+                let writers: Vec<_> =
+                    manifests.iter().map(|manifest| scope.spawn(|| write(manifest))).collect();
+                writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+            });
+            let winners: Vec<_> = (0..manifests.len()).filter(|&number| written[number]).collect();
+            assert_eq!(winners.len(), 1, "{written:?}");
+            assert_eq!(fs::read(target.path()).unwrap(), manifests[winners[0]].encode());
+            fs::remove_file(target.path()).unwrap();
+        }
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+}
