@@ -1,30 +1,29 @@
 //! One connection: frames in, frames out.
 
-use std::collections::VecDeque;
+mod writer;
+
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use futures_util::{FutureExt, select_biased};
 
-use super::background::Background;
 use super::clock::Clock;
 use super::input::Input;
 use super::rate_limit::Bounds;
 use super::workers::Workers;
-use crate::block_buffer::BlockBuffer;
 use crate::id::PeerKey;
 use crate::layout::{Block, CHUNK_COUNT_MAX};
 use crate::manifest::Manifest;
 use crate::runtime::{Runtime, timeout};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::swarm::Event;
 use crate::tracker::relay::RelayEnd;
-use crate::transport::{Carrier, FrameError, FrameReader, FrameWriter, PeerStream};
+use crate::transport::{Carrier, FrameError, FrameReader, PeerStream};
 use crate::wire::Frame;
+use writer::Writer;
 
 /// Frames that may wait for one connection: a Have for each chunk, and some requests. About 6 MiB
 /// at most. The queue takes memory as it fills: a bounded channel would take all of it at once.
@@ -93,7 +92,7 @@ async fn run(
     source: Source,
 ) {
     let mut reading = pin!(read(peer, stream.reader, &source).fuse());
-    let mut writing = pin!(write(peer, stream.writer, outgoing, &source).fuse());
+    let mut writing = pin!(Writer::new(peer, stream.writer, outgoing, &source).run().fuse());
     let ended = select_biased! {
         // Nothing is ever sent: the `Connection` is gone, and with it the sender of `outgoing`.
         _ = unwanted.recv().fuse() => {
@@ -136,148 +135,11 @@ async fn read(peer: PeerKey, mut reader: FrameReader, source: &Source) -> Result
     }
 }
 
-async fn write(
-    peer: PeerKey,
-    mut writer: FrameWriter,
-    outgoing: Receiver<Outgoing>,
-    source: &Source,
-) -> Result<(), FrameError> {
-    // Each is read while those before it are sent. A few at most: the swarm hands out the next one
-    // when one is sent.
-    let mut blocks = VecDeque::new();
-    // Of the first of them.
-    let mut turn = None;
-    let mut background = None;
-    while let Ok(next) = outgoing.recv().await {
-        let mut next = Some(next);
-        while next.is_some() || !blocks.is_empty() {
-            match next {
-                // A frame is short and often urgent: it does not wait for blocks.
-                Some(Outgoing::Frame(frame)) => writer.send(&frame).await?,
-                Some(Outgoing::Manifest { offset, length }) => {
-                    send_manifest(&mut writer, source.manifest.info_bytes(), offset, length)
-                        .await?;
-                }
-                Some(Outgoing::Block(block)) => {
-                    blocks.push_back((block, read_block(source, block)));
-                }
-                None => {
-                    let Some(&(Block { length, .. }, _)) = blocks.front() else { break };
-                    let waiting = turn.get_or_insert_with(|| {
-                        Box::pin(source.bounds.up(&*source.runtime, length))
-                    });
-                    next = until_turn(waiting.as_mut(), &mut writer, &outgoing).await?;
-                    if next.is_some() {
-                        continue;
-                    }
-                    turn = None;
-                    let Some((block, payload)) = blocks.pop_front() else { break };
-                    let payload = match payload.await {
-                        Ok(payload) => payload,
-                        Err(error) => {
-                            let _ = source.inputs.send(Input::StoreFailed(error)).await;
-                            return Ok(());
-                        }
-                    };
-                    let data = Frame::Data(block);
-                    if source.bounds.is_background() {
-                        let pace =
-                            background.get_or_insert_with(|| Background::new(source.clock.now()));
-                        send_in_background(&mut writer, &data, &payload, pace, source).await?;
-                    } else {
-                        background = None;
-                        writer.send_with_payload(&data, &payload).await?;
-                    }
-                    let sent = Event::BlockSent { peer, block };
-                    let _ = source.inputs.send(Input::Swarm(sent)).await;
-                }
-            }
-            next = outgoing.try_recv().ok();
-        }
-        writer.flush().await?;
-    }
-    writer.close().await
-}
-
-/// Sends a block little by little, as the path has room for it beside other traffic.
-async fn send_in_background(
-    writer: &mut FrameWriter,
-    data: &Frame,
-    payload: &[u8],
-    pace: &mut Background,
-    source: &Source,
-) -> Result<(), FrameError> {
-    writer.begin(data);
-    let mut left = payload;
-    while !left.is_empty() {
-        let (part, rest) = left.split_at(pace.part_length().min(left.len()));
-        let now = source.clock.now();
-        // A block has 256 KiB at most.
-        let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
-        let at = pace.reserve(now, length, writer.round_trip());
-        if at > now {
-            source.clock.sleep_until(&*source.runtime, Some(at)).await;
-        }
-        writer.send_part(part).await?;
-        left = rest;
-    }
-    Ok(())
-}
-
-/// Waits until a block may be sent, or for what else there is to send: that does not wait for blocks.
-async fn until_turn(
-    mut turn: Pin<&mut impl Future<Output = ()>>,
-    writer: &mut FrameWriter,
-    outgoing: &Receiver<Outgoing>,
-) -> Result<Option<Outgoing>, FrameError> {
-    if turn.as_mut().now_or_never().is_some() {
-        return Ok(None);
-    }
-    writer.flush().await?;
-    select_biased! {
-        () = turn.as_mut().fuse() => return Ok(None),
-        more = outgoing.recv().fuse() => if let Ok(more) = more {
-            return Ok(Some(more));
-        },
-    }
-    // There will be nothing else.
-    turn.await;
-    Ok(None)
-}
-
-/// Reads a block, from now on, on a thread that may block.
-fn read_block(
-    source: &Source,
-    block: Block,
-) -> impl Future<Output = Result<BlockBuffer, StoreError>> + use<> {
-    let store = Arc::clone(&source.store);
-    let start = source.manifest.layout().chunk_start(block.chunk) + u64::from(block.offset);
-    source.readers.run(move || {
-        let mut buffer = BlockBuffer::new(block.length as usize);
-        store.read(start, &mut buffer).map(|()| buffer)
-    })
-}
-
-/// Answers a request for a part of the manifest, cut to what there is.
-async fn send_manifest(
-    writer: &mut FrameWriter,
-    info: &[u8],
-    offset: u32,
-    length: u32,
-) -> Result<(), FrameError> {
-    let rest = info.get(offset as usize..).unwrap_or_default();
-    let part = &rest[..rest.len().min(length as usize)];
-    // A manifest has 64 MiB at most, so its length fits; beyond its end there is nothing to say.
-    let lengths = (u32::try_from(part.len()), u32::try_from(info.len()));
-    let (Ok(length @ 1..), Ok(total_length)) = lengths else { return Ok(()) };
-    let frame = Frame::ManifestData { offset, length, total_length };
-    writer.send_with_payload(&frame, part).await
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
     use std::net::SocketAddr;
+    use std::pin::Pin;
     use std::task::{Context, Poll};
 
     use futures_io::{AsyncRead, AsyncWrite};
@@ -285,11 +147,11 @@ mod tests {
     use super::super::rate_limit::{Limits, RateLimits};
     use super::*;
     use crate::hash::HashAlgorithm;
-    use crate::id::PeerId;
+    use crate::id::{ChunkIndex, PeerId};
     use crate::manifest::{Draft, DraftFile, EnvelopeFields};
     use crate::path::Path;
-    use crate::runtime::ByteStream;
     use crate::runtime::testing::on_each_runtime;
+    use crate::runtime::{BoxStream, ByteStream};
     use crate::store::MemoryStore;
     use crate::transport::{Carrier, framed};
 
@@ -335,15 +197,7 @@ mod tests {
             let (path, carrier) = (Path::Direct, Carrier::Other);
             let stream = PeerStream { peer_id, address, path, carrier, reader, writer };
             let (inputs, events) = async_channel::bounded(1);
-            let source = Source {
-                manifest: manifest(),
-                store: Arc::new(MemoryStore::with_content(Vec::new())),
-                readers: Workers::new(Arc::clone(&runtime), 1),
-                clock: Clock::start(),
-                bounds: unlimited(),
-                inputs,
-                runtime: Arc::clone(&runtime),
-            };
+            let source = source(&runtime, Vec::new(), inputs);
             let (outgoing, queue) = async_channel::unbounded();
             let (wanted, unwanted) = async_channel::bounded(1);
             outgoing.try_send(Outgoing::Frame(Frame::Interest(true))).unwrap();
@@ -352,6 +206,65 @@ mod tests {
             let ended = events.try_recv();
             assert!(matches!(ended, Ok(Input::Swarm(Event::Disconnected { peer: PeerKey(7) }))));
         });
+    }
+
+    #[test]
+    fn frames_overtake_blocks_and_all_is_sent_before_the_end() {
+        on_each_runtime(|runtime| async move {
+            let (here, there) = connected(&*runtime).await;
+            let ((_reader, writer), (mut reader, _writer)) = (framed(here), framed(there));
+            let (inputs, events) = async_channel::unbounded();
+            let source = source(&runtime, vec![7; 20], inputs);
+            let info_length = u32::try_from(source.manifest.info_bytes().len()).unwrap();
+            let block = |offset| Block { chunk: ChunkIndex(0), offset, length: 10 };
+            let (outgoing, queue) = async_channel::unbounded();
+            for wanted in [
+                Outgoing::Block(block(0)),
+                Outgoing::Frame(Frame::Interest(true)),
+                Outgoing::Block(block(10)),
+                Outgoing::Manifest { offset: 1, length: u32::MAX },
+                Outgoing::Manifest { offset: info_length, length: 1 },
+            ] {
+                outgoing.try_send(wanted).unwrap();
+            }
+            drop(outgoing);
+            Writer::new(PeerKey(7), writer, queue, &source).run().await.unwrap();
+
+            let part = Frame::ManifestData {
+                offset: 1,
+                length: info_length - 1,
+                total_length: info_length,
+            };
+            let data = [0, 10].map(|offset| Frame::Data(block(offset)));
+            for frame in [Frame::Interest(true), part].into_iter().chain(data) {
+                assert_eq!(reader.next().await.unwrap().0, frame);
+            }
+            assert!(matches!(reader.next().await, Err(FrameError::Closed)));
+            let sent = std::iter::from_fn(|| events.try_recv().ok());
+            let of_blocks =
+                sent.filter(|input| matches!(input, Input::Swarm(Event::BlockSent { .. })));
+            assert_eq!(of_blocks.count(), 2);
+        });
+    }
+
+    async fn connected(runtime: &dyn Runtime) -> (BoxStream, BoxStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let listener = runtime.tcp_listener(listener).unwrap();
+        let here = runtime.connect_tcp(address).await.unwrap();
+        (here, listener.accept().await.unwrap().0)
+    }
+
+    fn source(runtime: &Arc<dyn Runtime>, content: Vec<u8>, inputs: Sender<Input>) -> Source {
+        Source {
+            manifest: manifest(),
+            store: Arc::new(MemoryStore::with_content(content)),
+            readers: Workers::new(Arc::clone(runtime), 1),
+            clock: Clock::start(),
+            bounds: unlimited(),
+            inputs,
+            runtime: Arc::clone(runtime),
+        }
     }
 
     fn unlimited() -> Bounds {
