@@ -20,7 +20,6 @@ impl Scheduler {
         } else {
             return self.actions.push_back(Action::Unrequested { peer: key });
         }
-        peer.meter.add(self.now, block.length);
         self.look_at(key);
         match self.partials.arrived(key, block, payload) {
             Arrival::Unneeded => {}

@@ -36,7 +36,6 @@ mod config;
 mod endgame;
 mod event;
 mod late;
-mod meter;
 mod partial;
 mod peer;
 mod peering;
@@ -216,13 +215,6 @@ impl Scheduler {
         self.peers.get(&peer).map_or(0, |peer| peer.outstanding)
     }
 
-    /// Payload bytes a second that came from a peer, over the last four seconds before the latest
-    /// event or timeout.
-    #[must_use]
-    pub fn download_rate(&self, peer: PeerKey) -> u64 {
-        self.peers.get(&peer).map_or(0, |peer| peer.meter.rate(self.now))
-    }
-
     /// How many connected peers have a chunk.
     #[must_use]
     pub fn availability(&self, chunk: ChunkIndex) -> u32 {
@@ -239,12 +231,6 @@ impl Scheduler {
     #[must_use]
     pub fn lacks(&self, peer: PeerKey) -> u32 {
         self.peers.get(&peer).map_or(0, |peer| peer.lacks)
-    }
-
-    /// Whether a peer has a chunk that is not stored here.
-    #[must_use]
-    pub fn interested(&self, peer: PeerKey) -> bool {
-        self.peers.get(&peer).is_some_and(|peer| peer.interested)
     }
 
     /// How many entries all decisions so far have looked at: the cost that does not depend on the

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use super::config::Config;
-use super::meter::Meter;
 use super::pipeline::Pipeline;
 use crate::bitfield::Bitfield;
 use crate::id::ChunkIndex;
@@ -31,7 +30,6 @@ pub(super) struct Peer {
     /// The chunk it was asked for last.
     pub(super) current: Option<ChunkIndex>,
     pub(super) pipeline: Pipeline,
-    pub(super) meter: Meter,
     /// Requests not answered yet.
     pub(super) outstanding: u32,
     /// The same in bytes.
@@ -57,7 +55,6 @@ impl Peer {
             choking: true,
             current: None,
             pipeline: Pipeline::new(now, layout.block_length(), config),
-            meter: Meter::new(now),
             outstanding: 0,
             outstanding_bytes: 0,
             recalling_bytes: 0,
