@@ -1,7 +1,7 @@
 //! Sending that gives way to other traffic: LEDBAT (RFC 6817) with a rate in place of a window.
 //!
-//! Whoever else uses the path fills the queue before its narrowest link, and so makes the round trip longer than it ever
-//! was. From that this sender sees that it is in the way, long before anything is lost.
+//! Whoever else uses the path fills the queue before its narrowest link, and so makes the round trip longer than it
+//! ever was. From that this sender sees that it is in the way, long before anything is lost.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use std::time::Duration;
 use super::rate_limit::Pacer;
 use crate::time::Timestamp;
 
-/// The queue that is aimed at: enough to use a path, little enough that nobody hears it on a call. RFC 6817 allows 100 ms
-/// at most, and LEDBAT++ has come to 60 ms; but many senders of today, among them ours, keep less than that on the way, and
-/// would not be noticed.
+/// The queue that is aimed at: enough to use a path, little enough that nobody hears it on a call. RFC 6817 allows
+/// 100 ms at most, and LEDBAT++ has come to 60 ms; but many senders of today, among them ours, keep less than that on
+/// the way, and would not be noticed.
 const TARGET: Duration = Duration::from_millis(30);
 
 /// The rate of a new connection in bytes a second.
 const RATE_START: u64 = 64 << 10;
 
-/// What is sent at least, so that the path is still measured: sixteen parts a second. The system tells a mean over eight
-/// acknowledgements or so, and with fewer it would be seconds until the path is seen to be free.
+/// What is sent at least, so that the path is still measured: sixteen parts a second. The system tells a mean over
+/// eight acknowledgements or so, and with fewer it would be seconds until the path is seen to be free.
 const RATE_MIN: u64 = 32 << 10;
 
-/// What is sent in one piece: 10 ms of the rate, a third of the queue that is aimed at. A block at once would be 2 s of an
-/// uplink of 1 Mbit/s. More than 64 KiB saves nothing, less than 2 KiB is hardly a packet.
+/// What is sent in one piece: 10 ms of the rate, a third of the queue that is aimed at. A block at once would be 2 s of
+/// an uplink of 1 Mbit/s. More than 64 KiB saves nothing, less than 2 KiB is hardly a packet.
 const PART_LASTS_MS: u64 = 10;
 const PART_MIN: u64 = 2 << 10;
 const PART_MAX: u64 = 64 << 10;
@@ -33,9 +33,9 @@ const RATE_MAX: u64 = 10 << 30;
 /// Time between two changes of the rate: what the last one has done is seen by then on most paths.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Most that a change adds or takes, in parts of a thousand: where the path has been full before, 100 double the rate in two
-/// seconds; 250 take nine tenths of it in two. Below that, and with a queue of a quarter of the target at most, it is
-/// doubled.
+/// Most that a change adds or takes, in parts of a thousand: where the path has been full before, 100 double the rate
+/// in two seconds; 250 take nine tenths of it in two. Below that, and with a queue of a quarter of the target at most,
+/// it is doubled.
 const RISE: u64 = 100;
 const FALL: u64 = 250;
 const FREE: u64 = 250;
@@ -196,8 +196,8 @@ mod tests {
         Timestamp::from_origin(Duration::from_millis(ms))
     }
 
-    /// Runs senders in the background, and one that keeps a queue of 200 ms while it is there, as a download by TCP does.
-    /// The bytes of each sender in each second.
+    /// Runs senders in the background, and one that keeps a queue of 200 ms while it is there, as a download by TCP
+    /// does. The bytes of each sender in each second.
     fn run(
         link: &mut Link,
         senders: &mut [(u64, Background)],

@@ -171,9 +171,9 @@ impl Node {
         Ok(tracker.local_address())
     }
 
-    /// Stops all shares, makes what they have durable, tells peers, trackers and the router that maps ports. The handles that are left
-    /// do nothing any more; with the last of them the node's sockets close. Cancel safe: a second call
-    /// goes on.
+    /// Stops all shares, makes what they have durable, tells peers, trackers and the router that maps ports. The
+    /// handles that are left do nothing any more; with the last of them the node's sockets close. Cancel safe: a second
+    /// call goes on.
     pub async fn shutdown(&self) {
         let shares = {
             let mut shares = self.context.shares();

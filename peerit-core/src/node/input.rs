@@ -27,7 +27,7 @@ pub(crate) enum Input {
     StoreFailed(StoreError),
     /// The files are final.
     Finished,
-    /// A handle wants something; `done` is answered once it is so.
+    /// A handle wants something; `done` is dropped once it is so, or will not be.
     Command { command: Command, done: Sender<()> },
 }
 

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use super::announcer::Found;
 use crate::id::PeerId;
 
-/// A bounded number of named peers, at most one for each address. Those that were not named for longest are forgotten: they
-/// have left, or never were.
+/// A bounded number of named peers, at most one for each address. Those that were not named for longest are forgotten:
+/// they have left, or never were.
 pub(super) struct KnownPeers {
     max: usize,
     /// The ones named last at the end.

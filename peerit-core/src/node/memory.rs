@@ -12,8 +12,8 @@ const BYTES_MAX: u64 = 160 << 20;
 /// Chunks that a download needs to keep its peers busy: while one is checked and stored the next one comes.
 const CHUNKS_MIN: u64 = 2;
 
-/// Shares memory out among downloads: as much as each could use where there is enough, else the same for all, and for those
-/// that came last nothing until an earlier one has ended.
+/// Shares memory out among downloads: as much as each could use where there is enough, else the same for all, and for
+/// those that came last nothing until an earlier one has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     places: Mutex<Vec<Arc<Place>>>,

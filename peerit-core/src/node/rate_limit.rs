@@ -16,8 +16,8 @@ use crate::time::Timestamp;
 /// the traffic; short enough that nobody sees a burst.
 const LATENESS: Duration = Duration::from_millis(50);
 
-/// Most bytes of content a second, of one share, or of all shares of a node together. What goes around the content (headers,
-/// encryption, what peers tell each other) comes on top, some 2 to 7 %. Default: as fast as it goes.
+/// Most bytes of content a second, of one share, or of all shares of a node together. What goes around the content
+/// (headers, encryption, what peers tell each other) comes on top, some 2 to 7 %. Default: as fast as it goes.
 ///
 /// Content moves in blocks of up to 256 KiB, so below about 64 KiB a second a block takes long enough to be
 /// asked for again elsewhere.
@@ -28,8 +28,8 @@ pub struct RateLimits {
     /// What is received.
     pub down: Option<NonZeroU64>,
     /// Whether sending gives way to other traffic of this machine and its network, as far as that fills a queue on the
-    /// way: it takes what others leave (LEDBAT, RFC 6817). Where the system does not tell the round trip time (TCP elsewhere
-    /// than on Linux) it makes no difference. Default: no, as who shares wants to give.
+    /// way: it takes what others leave (LEDBAT, RFC 6817). Where the system does not tell the round trip time (TCP
+    /// elsewhere than on Linux) it makes no difference. Default: no, as who shares wants to give.
     pub background: bool,
 }
 
@@ -194,8 +194,8 @@ impl Bounds {
         [&self.share, &self.node].iter().any(|limits| limits.background.load(Ordering::Relaxed))
     }
 
-    /// Resolves when, after so many bytes of content, more may be received. They are here: if it is dropped before, they
-    /// count all the same.
+    /// Resolves when, after so many bytes of content, more may be received. They are here: if it is dropped before,
+    /// they count all the same.
     pub(crate) async fn down(&self, runtime: &dyn Runtime, bytes: u32) {
         self.pass(|limits| &limits.down, runtime, bytes, 0).await;
     }

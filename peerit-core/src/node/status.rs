@@ -15,7 +15,7 @@ use crate::transport::Carrier;
 pub enum ShareState {
     /// Asking peers for the manifest.
     FetchingManifest,
-    /// Reading what is on disk.
+    /// Reading what is on disk, or making the files final.
     Checking,
     /// Fetching chunks.
     Downloading,
@@ -100,8 +100,8 @@ pub struct PeerStatus {
     pub path: Path,
     /// What carries the connection. `None`: there is none.
     pub carrier: Option<Carrier>,
-    /// What was tried to reach it; of one that is relayed, what was tried last for a better path. `None`: it has come by
-    /// itself, or was dialled at an address without more ado.
+    /// What was tried to reach it; of one that is relayed, what was tried last for a better path. `None`: it has come
+    /// by itself, or was dialled at an address without more ado.
     pub tried: Option<nat::Report>,
     /// Received from it over this connection.
     pub downloaded: u64,

@@ -56,7 +56,7 @@ pub(crate) struct SwarmDriver<'a> {
     next_peer: &'a mut u32,
     /// What begun chunks may take, until all are stored, and as the swarm has heard last.
     memory: Option<(Allotment, u64)>,
-    /// Held by every job that writes.
+    /// Held by every job that writes, or makes durable before a pause is answered.
     job: Option<Sender<Infallible>>,
     /// Closed when there are no such jobs and will be none.
     jobs: Receiver<Infallible>,
@@ -324,8 +324,8 @@ impl<'a> SwarmDriver<'a> {
         });
     }
 
-    /// Makes an unfinished download durable; a finished one is seen to in the background. Not among the chores, where it
-    /// would wait until other contents are hashed.
+    /// Makes an unfinished download durable; a finished one is seen to in the background. Not among the chores, where
+    /// it would wait until other contents are hashed.
     async fn sync(&self) {
         if !self.finished {
             let store = Arc::clone(&self.source.store);
@@ -333,7 +333,7 @@ impl<'a> SwarmDriver<'a> {
         }
     }
 
-    /// The same before `done` is answered; meanwhile inputs are taken, for which workers wait that serve other shares too.
+    /// The same before `done` is dropped; inputs are taken meanwhile, as workers wait for it that serve other shares.
     fn sync_before(&self, done: Sender<()>) {
         if !self.finished {
             let (store, job) = (Arc::clone(&self.source.store), self.job.clone());

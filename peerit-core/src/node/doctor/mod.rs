@@ -60,8 +60,8 @@ pub enum DoctorError {
 /// Asks `servers` and nobody else, the first 16 of them. Takes up to 12 s, or as long as the system's resolver.
 ///
 /// The mapping comes from what servers at different addresses, or trackers at their two ports, see of one socket; the
-/// filtering from a server that answers from elsewhere on request, as those of RFC 5780 and our trackers do. What the router maps on request is
-/// another question, see [`try_port_mapping`].
+/// filtering from a server that answers from elsewhere on request, as those of RFC 5780 and our trackers do. What the
+/// router maps on request is another question, see [`try_port_mapping`].
 ///
 /// # Errors
 /// When the system has no socket or no random numbers.
@@ -122,8 +122,8 @@ async fn resolve(runtime: &Arc<dyn Runtime>, server: &Server) -> ServerReport {
     ServerReport { server: server.name.clone(), problem, addresses }
 }
 
-/// Servers that answer over IPv4 from elsewhere too, and from where: as they say over UDP (RFC 5780), or, trackers, over
-/// TCP.
+/// Servers that answer over IPv4 from elsewhere too, and from where: as they say over UDP (RFC 5780), or, trackers,
+/// over TCP.
 fn others(
     addresses: &[(SocketAddr, bool)],
     udp: &[Option<Binding>],

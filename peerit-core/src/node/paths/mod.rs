@@ -79,8 +79,8 @@ impl IceLibrary {
 /// Finds paths in the background. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Paths {
-    /// Without a bound: only this program's own calls are in it, what trackers push at a bounded rate, and connections of
-    /// strangers, who have a bounded number of places.
+    /// Without a bound: only this program's own calls are in it, what trackers push at a bounded rate, and connections
+    /// of strangers, who have a bounded number of places.
     commands: Sender<Command>,
 }
 

@@ -5,9 +5,9 @@
 //! it sends is fetched. It opens no socket. The thread ends when its agent is dropped, and takes all tasks with it: the
 //! crate's own `close`, which its authors say may lock up, is never called.
 //!
-//! The crate takes a datagram for one of whichever of its local candidates asks for the next, so there may be only one: an
-//! IPv6 one, with IPv4 peers at their mapped addresses (RFC 4291, section 2.5.5.2), or where this machine has no IPv6 an IPv4
-//! one.
+//! The crate takes a datagram for one of whichever of its local candidates asks for the next, so there may be only one:
+//! an IPv6 one, with IPv4 peers at their mapped addresses (RFC 4291, section 2.5.5.2), or where this machine has no
+//! IPv6 an IPv4 one.
 //!
 //! Its threads wake nobody, so it asks to be looked at again and again while it lives.
 

@@ -1,5 +1,5 @@
-//! UPnP with routers that are honest, and with such as are not. PCP has a port number of its own, so it is tested in the
-//! lab of NATs, with a real router.
+//! UPnP with routers that are honest, and with such as are not. PCP has a port number of its own, so it is tested in
+//! the lab of NATs, with a real router.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};

@@ -87,8 +87,8 @@ pub enum TrackerServiceError {
 /// A tracker that runs in the background until it is shut down or dropped.
 ///
 /// One task owns the [`TrackerServer`]; one more takes TCP connections, and each has its own: at
-/// most 1,024, and 16 of one IP address, further ones are closed at once. Those that are relayed do not
-/// count: a [`RelayConfig`] has limits of its own.
+/// most 1,024, and 16 of one host (an IPv4 address or an IPv6 /64), further ones are closed at once. Those
+/// that are relayed do not count: a [`RelayConfig`] has limits of its own.
 pub struct TrackerService {
     local_address: SocketAddr,
     stop: Sender<Infallible>,
