@@ -22,6 +22,9 @@ pub(crate) struct Options {
     /// Content
     #[structopt(long, value_name = "MIB", default_value = "64", parse(try_from_str = at_least_one))]
     pub(crate) mib: usize,
+    /// Length of a chunk, a power of two from 64 to 16384 [default: as for a share of that length]
+    #[structopt(long, value_name = "KIB", parse(try_from_str = at_least_one))]
+    pub(crate) chunk_kib: Option<u32>,
     /// Uplink of each seed, Mbit/s
     #[structopt(long, value_name = "MBIT", default_value = "20", parse(try_from_str = rate))]
     pub(crate) seed_up: f64,

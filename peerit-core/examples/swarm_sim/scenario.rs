@@ -36,7 +36,8 @@ pub(crate) fn scenario(options: &Options, random_seed: u64) -> Scenario {
     let patience = fluid_bound(content_bytes, &peers).saturating_mul(PATIENCE);
     let base = Scenario::default();
     let deadline = patience.saturating_add(join_over(options)).max(base.deadline);
-    Scenario { seed: random_seed, content_bytes, peers, deadline, ..base }
+    let chunk_length = options.chunk_kib.map(|kib| kib.saturating_mul(1 << 10));
+    Scenario { seed: random_seed, content_bytes, chunk_length, peers, deadline, ..base }
 }
 
 fn seed(options: &Options, content_bytes: u64) -> PeerSpec {
