@@ -36,7 +36,7 @@ const SLOT_UNUSED: Duration = Duration::from_millis(100);
 /// Each time that it was too short for a peer it doubles for it, up to the most.
 pub(super) const SLOT_NEW: Duration = Duration::from_millis(250);
 const SLOT_NEW_MAX: Duration = Duration::from_secs(2);
-/// With one request through each slot the last of them waits about so long at most: what waits here
+/// With one chunk through each slot the last of them waits about so long at most: what waits here
 /// can come from nobody else, and after 5 s peers give us up.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 /// Fewest slots that a slow uplink has: while one peer asks, the other is served.
@@ -181,8 +181,9 @@ impl Swarm {
     pub(super) fn slot_count(&self) -> usize {
         let times = if self.is_complete() { SEED_TIMES } else { 1 };
         let most = self.config.upload_slots * times;
-        let block_time = self.block_time.unwrap_or_default().as_millis();
-        let bearable = WAIT_MAX.as_millis() / block_time.max(1);
+        let blocks = self.layout.chunk_length().div_ceil(self.layout.block_length());
+        let chunk_time = self.block_time.unwrap_or_default() * blocks;
+        let bearable = WAIT_MAX.as_millis() / chunk_time.as_millis().max(1);
         usize::try_from(bearable).unwrap_or(most).clamp(SLOTS_MIN.min(most), most)
     }
 

@@ -26,6 +26,8 @@ pub(super) struct Uploads {
     waiting: VecDeque<Request>,
     /// With the driver, and since when.
     sending: Vec<(Block, Timestamp)>,
+    /// The chunk of what the driver was handed last.
+    begun: Option<ChunkIndex>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,16 +41,20 @@ pub(super) type Load = (u32, u64);
 
 /// Which of the requests of a peer is next, and how it ranks among those of other peers: less is
 /// sooner. Of those that have waited too long the copies count as none, of others as one more than they are.
+/// Of equally rare chunks one that is begun goes on before another begins: half of it is of use to nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Turn {
-    rank: (u32, Load, Timestamp),
+    copies: u32,
+    begins: bool,
+    load: Load,
+    since: Timestamp,
     index: usize,
 }
 
 impl Turn {
     /// Whether it has not waited too long for that what ranks it counts.
     pub(super) fn is_patient(self) -> bool {
-        self.rank.0 > 0
+        self.copies > 0
     }
 }
 
@@ -99,8 +105,9 @@ impl Uploads {
     }
 
     /// The request to serve next, if the driver has not enough of this peer already: the one that has
-    /// waited too long, else the one whose chunk has the fewest `copies`; of these the oldest. Looks at
-    /// eight. Among equal ones of several peers the one with less `load` is first.
+    /// waited too long, else the one whose chunk has the fewest `copies`; of these one of the chunk that was
+    /// served last, else the oldest. Looks at eight. Among equal ones of several peers the one with less `load` is
+    /// first.
     pub(super) fn next(
         &self,
         now: Timestamp,
@@ -114,7 +121,8 @@ impl Uploads {
             let patient = now - request.since < PATIENCE;
             let copies = if patient { copies(request.block.chunk) + 1 } else { 0 };
             let load = if patient { load } else { Load::default() };
-            Turn { rank: (copies, load, request.since), index }
+            let begins = self.begun != Some(request.block.chunk);
+            Turn { copies, begins, load, since: request.since, index }
         };
         self.waiting.iter().take(LOOKED_AT).enumerate().map(turn).min()
     }
@@ -123,6 +131,7 @@ impl Uploads {
     pub(super) fn hand(&mut self, now: Timestamp, turn: Turn) -> Option<Block> {
         let block = self.waiting.remove(turn.index)?.block;
         self.sending.push((block, now));
+        self.begun = Some(block.chunk);
         Some(block)
     }
 

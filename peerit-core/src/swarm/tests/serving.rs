@@ -129,6 +129,24 @@ fn a_choke_drops_what_waits() {
     assert_eq!(alone.on(Event::BlockSent { peer: key(choked), block: block(0) }), []);
 }
 
+#[test]
+fn a_chunk_that_is_begun_goes_on_before_another_begins() {
+    let mut alone = few_slots();
+    (1..=2).for_each(|number| drop(alone.join_interested(number)));
+    let first = Block { length: BLOCK_LENGTH_MAX, ..block(0) };
+    let (second, other) =
+        (Block { offset: BLOCK_LENGTH_MAX, ..first }, Block { chunk: ChunkIndex(1), ..first });
+    let sends = |number, block| [Action::SendBlock { peer: key(number), block }];
+    assert_eq!(alone.frame(1, Frame::Request(first)), sends(1, first));
+    assert_eq!(alone.frame(2, Frame::Request(other)), []);
+    alone.wait_ms(100);
+    assert_eq!(alone.frame(1, Frame::Request(second)), []);
+    let next = alone.on(Event::BlockSent { peer: key(1), block: first });
+    assert_eq!(next, sends(1, second));
+    let next = alone.on(Event::BlockSent { peer: key(1), block: second });
+    assert_eq!(next, sends(2, other));
+}
+
 /// Peer 1 has just lost its slot, through which it has not asked for anything.
 fn just_choked() -> Alone {
     let mut alone = few_slots();
@@ -213,8 +231,8 @@ fn every_peer_hears_of_a_stored_chunk_and_completion_is_told_once() {
     assert_eq!(alone.on(stored), []);
 }
 
-/// Five peers with a slot each; a block takes a second, so that the fifth waits for five. When a sixth one
-/// comes, slots are given anew.
+/// Five peers with a slot each; a chunk of four blocks takes a second, so that the fifth waits for five. When a
+/// sixth one comes, slots are given anew.
 #[test]
 fn a_slow_uplink_has_fewer_slots() {
     let mut have = Bitfield::full(CHUNKS);
@@ -240,8 +258,8 @@ fn a_slow_uplink_has_fewer_slots() {
         todo.extend(alone.frame(number, Frame::Request(whole)));
     }
     assert_eq!(note(&todo), 5);
-    for second in 0..20 {
-        if second == 3 {
+    for quarter in 0..80 {
+        if quarter == 12 {
             todo.extend(alone.join_interested(6));
         }
         let sending = |action: &Action| match *action {
@@ -249,7 +267,7 @@ fn a_slow_uplink_has_fewer_slots() {
             _ => None,
         };
         let sent: Vec<_> = todo.iter().filter_map(sending).collect();
-        todo = alone.wait(1);
+        todo = alone.wait_ms(250);
         sent.into_iter().for_each(|event| todo.extend(alone.on(event)));
         (1..=5).for_each(|number| todo.extend(alone.frame(number, Frame::Request(whole))));
         note(&todo);
