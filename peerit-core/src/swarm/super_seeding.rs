@@ -2,7 +2,7 @@
 //!
 //! After BEP 16: the seed does not say what it has; it offers each peer it serves a few chunks that
 //! nobody else was offered, and more as these are asked for. Unlike BEP 16 it does not wait for the
-//! chunks to appear elsewhere, which leaves the uplink idle; that they do decides only who is offered
+//! chunks to appear elsewhere, which leaves the uplink idle; that they do, and how soon, decides only who is offered
 //! the next ones (see [`Trust`]). Who loses its slot loses its offers: a chunk that waits for a peer which
 //! may not ask is one that nobody gets. When every chunk is on its way to somebody all peers are told of all.
 
@@ -20,8 +20,9 @@ use crate::wire::Frame;
 
 /// Least number of chunks offered to a peer and not asked for yet: one to ask for, one on its way.
 const AHEAD_MIN: u64 = 2;
-/// New chunks a peer gets before it has passed one on.
-const TRUST_FIRST: u32 = 4;
+/// New chunks a peer gets before it has passed one on. With one it waits for the next while long chunks are on their
+/// way; of four each, too many are with peers that turn out to be slow.
+const TRUST_FIRST: u32 = 2;
 /// How long the last offers are kept for those they were made to and who have not asked: they are slow, or
 /// gone without a word.
 const LAST_OFFERS_KEPT: Duration = Duration::from_secs(2);
@@ -50,8 +51,8 @@ enum Stage {
 #[derive(Clone, Copy, Debug)]
 struct Offered {
     to: PeerKey,
-    /// Whether it is on its way, or there.
-    given: bool,
+    /// Since when it is on its way, or there.
+    given: Option<Timestamp>,
 }
 
 /// What a peer was offered, and may ask for as long as it was not offered to another since.
@@ -61,12 +62,14 @@ pub(super) struct Offers {
     unasked: BTreeSet<ChunkIndex>,
 }
 
-/// How far a peer is trusted to pass on what it gets: with a few chunks at first, and one more for
-/// each that appeared at another peer. One that passes nothing on is stuck with the first few.
+/// How far a peer is trusted to pass on what it gets: with two chunks at first, and one more for
+/// each that appeared at another peer. One that passes nothing on is stuck with the first two.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Trust {
     pending: u32,
     passed_on: u32,
+    /// What it took of late from giving it a chunk to seeing that at another peer.
+    takes: Option<Duration>,
 }
 
 impl Offers {
@@ -79,12 +82,26 @@ impl Trust {
     pub(super) fn is_used_up(self) -> bool {
         self.pending >= TRUST_FIRST + self.passed_on
     }
+
+    /// It has passed a chunk on.
+    fn passed_on(&mut self, took: Duration) {
+        self.pending -= 1;
+        self.passed_on += 1;
+        self.takes = Some(self.takes.map_or(took, |takes| (takes * 3 + took) / 4));
+    }
+
+    /// Less than a second, less than two, four and so on: what is alike counts as the same. Who is not known
+    /// yet has its chance.
+    fn slowness(self) -> u32 {
+        let seconds = self.takes.unwrap_or_default().as_secs();
+        seconds.checked_ilog2().map_or(0, |log| log + 1)
+    }
 }
 
 impl Peer {
     /// What a seed has loaded on it.
     pub(super) fn load(&self) -> Load {
-        (self.trust.pending, self.uploaded.total())
+        (self.trust.slowness(), self.trust.pending, self.uploaded.total())
     }
 }
 
@@ -139,7 +156,7 @@ impl Swarm {
         self.offer = false;
         while let Some(key) = self.next_offered() {
             let Some(chunk) = self.next_fresh() else { return self.end_super_seeding_when_asked() };
-            self.super_seeding.offered.insert(chunk, Offered { to: key, given: false });
+            self.super_seeding.offered.insert(chunk, Offered { to: key, given: None });
             if let Some(offers) = self.peers.get_mut(key).and_then(|peer| peer.offers.as_mut()) {
                 offers.all.insert(chunk);
                 offers.unasked.insert(chunk);
@@ -149,21 +166,27 @@ impl Swarm {
     }
 
     /// Who is offered the next chunk: of those that pass them on, or of all if none does, the one with
-    /// the fewest left to ask for. With an idle uplink anybody is better than nobody.
+    /// the fewest left to ask for. Those that pass them on sooner get all that the uplink gives, if they ask for so
+    /// much. With an idle uplink anybody is better than nobody.
     fn next_offered(&self) -> Option<PeerKey> {
         if !self.super_seeding.is_offering() {
             return None;
         }
-        let served = || self.slot_holders();
-        let all = self.uplink_is_idle() || served().all(|(_, peer)| peer.trust.is_used_up());
-        served()
-            .filter(|(_, peer)| all || !peer.trust.is_used_up())
+        let all =
+            self.uplink_is_idle() || self.slot_holders().all(|(_, peer)| peer.trust.is_used_up());
+        let trusted = || self.slot_holders().filter(|(_, peer)| all || !peer.trust.is_used_up());
+        let soonest = trusted().map(|(_, peer)| peer.trust.slowness()).min();
+        let slowest = if self.needs_requests() { None } else { soonest };
+        trusted()
             .filter_map(|(key, peer)| {
-                let unasked = peer.offers.as_ref()?.unasked.len();
-                (unasked < self.offers_ahead(peer)).then_some((unasked, peer.trust.pending, key))
+                let (slowness, unasked) =
+                    (peer.trust.slowness(), peer.offers.as_ref()?.unasked.len());
+                let room = unasked < self.offers_ahead(peer);
+                let may = room && slowest.is_none_or(|slowest| slowness <= slowest);
+                may.then_some((slowness, unasked, peer.trust.pending, key))
             })
             .min()
-            .map(|(_, _, key)| key)
+            .map(|(.., key)| key)
     }
 
     /// How many chunks a peer shall have to choose from: half a second of what it gets.
@@ -222,17 +245,18 @@ impl Swarm {
             return true;
         }
         // Taken back with its slot, and not offered to another yet: it is the one's again who asks.
-        let again = Offered { to: key, given: false };
+        let again = Offered { to: key, given: None };
         self.super_seeding.offered.entry(chunk).or_insert(again).to == key
     }
 
     /// A block goes to a peer: a chunk that only this one was offered is entrusted to it.
     pub(super) fn note_given(&mut self, key: PeerKey, chunk: ChunkIndex) {
         let offered = self.super_seeding.offered.get_mut(&chunk);
-        let Some(offered) = offered.filter(|offered| offered.to == key && !offered.given) else {
+        let Some(offered) = offered.filter(|offered| offered.to == key && offered.given.is_none())
+        else {
             return;
         };
-        offered.given = true;
+        offered.given = Some(self.now);
         if let Some(peer) = self.peers.get_mut(key) {
             peer.trust.pending += 1;
         }
@@ -248,9 +272,8 @@ impl Swarm {
             return;
         }
         self.super_seeding.offered.remove(&chunk);
-        if let Some(holder) = self.peers.get_mut(to).filter(|_| given) {
-            holder.trust.pending -= 1;
-            holder.trust.passed_on += 1;
+        if let (Some(holder), Some(since)) = (self.peers.get_mut(to), given) {
+            holder.trust.passed_on(self.now - since);
             self.offer = true;
         }
     }
@@ -263,8 +286,8 @@ impl Swarm {
         let lost = |chunk| dropped.iter().any(|block| block.chunk == chunk);
         let mut pending = 0;
         self.super_seeding.take_back(|chunk, offered| {
-            let taken = offered.to == key && (!offered.given || lost(chunk));
-            pending += u32::from(taken && offered.given);
+            let taken = offered.to == key && (offered.given.is_none() || lost(chunk));
+            pending += u32::from(taken && offered.given.is_some());
             taken
         });
         peer.trust.pending -= pending;

@@ -104,7 +104,8 @@ impl Swarm {
         self.send(key, interest);
     }
 
-    fn needs_requests(&self) -> bool {
+    /// Whether so few requests wait that the uplink may soon have nothing to send.
+    pub(super) fn needs_requests(&self) -> bool {
         let requests = self.served().map(|(_, peer)| peer.uploads.count());
         requests.sum::<usize>() < REQUESTS_ENOUGH
     }

@@ -36,8 +36,8 @@ struct Request {
     since: Timestamp,
 }
 
-/// Chunks that a peer has to pass on, and bytes that it got.
-pub(super) type Load = (u32, u64);
+/// How slowly a peer passes chunks on, how many it has to pass on, and bytes that it got.
+pub(super) type Load = (u32, u32, u64);
 
 /// Which of the requests of a peer is next, and how it ranks among those of other peers: less is
 /// sooner. Of those that have waited too long the copies count as none, of others as one more than they are.

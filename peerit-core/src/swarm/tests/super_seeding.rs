@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::alone::*;
+use crate::layout::{BLOCK_LENGTH_MAX, Block};
 
 /// The chunks a peer was told of one by one.
 fn offered(number: u8, actions: &[Action]) -> Vec<ChunkIndex> {
@@ -59,13 +60,33 @@ fn who_passes_nothing_on_waits_for_those_who_do() {
         seed.frame(2, request(offers[1][0]));
         pending.extend(offered(1, &fetch(&mut seed, 1, chunk)));
     }
-    assert_eq!(
-        asked, 5,
-        "four that it got and did not pass on, and one that it was offered before"
-    );
+    assert_eq!(asked, 3, "two that it got and did not pass on, and one that it was offered before");
     // The other one got one of them: that place is free again, and there is one more.
     let actions = seed.frame(2, Frame::Have(vec![offers[0][0]]));
     assert_eq!(offered(1, &actions).len(), 2);
+}
+
+/// A chunk goes to a leech, and after some seconds it is at another one.
+fn passes_on(seed: &mut Alone, number: u8, chunk: ChunkIndex, seconds: u64) {
+    fetch(seed, number, chunk);
+    seed.wait(seconds);
+    seed.frame(9, Frame::Have(vec![chunk]));
+}
+
+#[test]
+fn who_passes_chunks_on_soon_is_offered_more_than_who_takes_long() {
+    let mut seed = Alone::seed();
+    let join = |number| offered(number, &seed.join(number, &Bitfield::empty(CHUNKS)));
+    let offers = [1, 2, 9].map(join);
+    let busy = Block { length: BLOCK_LENGTH_MAX, ..block(offers[2][0].0) };
+    for _ in 0..6 {
+        // Somebody keeps the uplink busy.
+        seed.frame(9, Frame::Request(busy));
+    }
+    passes_on(&mut seed, 1, offers[0][0], 0);
+    passes_on(&mut seed, 2, offers[1][0], 5);
+    assert_eq!(offered(2, &seed.frame(2, request(offers[1][1]))), []);
+    assert_eq!(offered(1, &seed.frame(1, request(offers[0][1]))).len(), 1);
 }
 
 #[test]
