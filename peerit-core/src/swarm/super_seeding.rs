@@ -90,18 +90,18 @@ impl Trust {
         self.takes = Some(self.takes.map_or(took, |takes| (takes * 3 + took) / 4));
     }
 
-    /// Less than a second, less than two, four and so on: what is alike counts as the same. Who is not known
-    /// yet has its chance.
-    fn slowness(self) -> u32 {
-        let seconds = self.takes.unwrap_or_default().as_secs();
-        seconds.checked_ilog2().map_or(0, |log| log + 1)
+    /// 0 for less than a second, then less than two, four and so on: what is alike counts as the same. `unknown` as
+    /// long as it has passed nothing on.
+    fn slowness(self, unknown: u32) -> u32 {
+        let class = |takes: Duration| takes.as_secs().checked_ilog2().map_or(0, |log| log + 1);
+        self.takes.map_or(unknown, class)
     }
 }
 
 impl Peer {
     /// What a seed has loaded on it.
     pub(super) fn load(&self) -> Load {
-        (self.trust.slowness(), self.trust.pending, self.uploaded.total())
+        (self.trust.slowness(0), self.trust.pending, self.uploaded.total())
     }
 }
 
@@ -109,6 +109,11 @@ impl SuperSeeding {
     /// Whether chunks are offered one by one.
     pub(super) fn is_offering(&self) -> bool {
         matches!(self.stage, Stage::Offering(_))
+    }
+
+    /// Whether less than half of the chunks are still to be offered.
+    fn is_half_offered(&self, layout: Layout) -> bool {
+        matches!(&self.stage, Stage::Offering(fresh) if fresh.len() < layout.chunk_count() as usize / 2)
     }
 
     /// Whether a peer that comes now is offered chunks one by one; begins when the first one comes.
@@ -174,13 +179,15 @@ impl Swarm {
         }
         let all =
             self.uplink_is_idle() || self.slot_holders().all(|(_, peer)| peer.trust.is_used_up());
+        // Who is not known yet has its chance while there is time to learn from it.
+        let unknown = self.super_seeding.is_half_offered(self.layout).into();
         let trusted = || self.slot_holders().filter(|(_, peer)| all || !peer.trust.is_used_up());
-        let soonest = trusted().map(|(_, peer)| peer.trust.slowness()).min();
+        let soonest = trusted().map(|(_, peer)| peer.trust.slowness(unknown)).min();
         let slowest = if self.needs_requests() { None } else { soonest };
         trusted()
             .filter_map(|(key, peer)| {
                 let (slowness, unasked) =
-                    (peer.trust.slowness(), peer.offers.as_ref()?.unasked.len());
+                    (peer.trust.slowness(unknown), peer.offers.as_ref()?.unasked.len());
                 let room = unasked < self.offers_ahead(peer);
                 let may = room && slowest.is_none_or(|slowest| slowness <= slowest);
                 may.then_some((slowness, unasked, peer.trust.pending, key))

@@ -73,19 +73,33 @@ fn passes_on(seed: &mut Alone, number: u8, chunk: ChunkIndex, seconds: u64) {
     seed.frame(9, Frame::Have(vec![chunk]));
 }
 
+/// A leech asks for more than the uplink can send at once: an idle one would serve anybody.
+fn keeps_busy(seed: &mut Alone, number: u8, chunk: ChunkIndex) {
+    for _ in 0..6 {
+        seed.frame(number, Frame::Request(Block { length: BLOCK_LENGTH_MAX, ..block(chunk.0) }));
+    }
+}
+
 #[test]
 fn who_passes_chunks_on_soon_is_offered_more_than_who_takes_long() {
     let mut seed = Alone::seed();
     let join = |number| offered(number, &seed.join(number, &Bitfield::empty(CHUNKS)));
     let offers = [1, 2, 9].map(join);
-    let busy = Block { length: BLOCK_LENGTH_MAX, ..block(offers[2][0].0) };
-    for _ in 0..6 {
-        // Somebody keeps the uplink busy.
-        seed.frame(9, Frame::Request(busy));
-    }
     passes_on(&mut seed, 1, offers[0][0], 0);
     passes_on(&mut seed, 2, offers[1][0], 5);
+    keeps_busy(&mut seed, 9, offers[2][0]);
     assert_eq!(offered(2, &seed.frame(2, request(offers[1][1]))), []);
+    assert_eq!(offered(1, &seed.frame(1, request(offers[0][1]))).len(), 1);
+}
+
+#[test]
+fn the_second_half_goes_to_who_is_known_to_pass_it_on() {
+    let mut seed = Alone::seed();
+    let join = |number| offered(number, &seed.join(number, &Bitfield::empty(CHUNKS)));
+    let offers = [1, 9].map(join);
+    passes_on(&mut seed, 1, offers[0][0], 0);
+    keeps_busy(&mut seed, 9, offers[1][0]);
+    assert_eq!(offered(2, &seed.join(2, &Bitfield::empty(CHUNKS))), []);
     assert_eq!(offered(1, &seed.frame(1, request(offers[0][1]))).len(), 1);
 }
 
