@@ -92,7 +92,8 @@ impl Target {
         match File::open(&self.path).and_then(|mut file| read_limited(&mut file)) {
             Ok(bytes) if Manifest::parse(&bytes).is_ok_and(|old| is_same(&old)) => Ok(()),
             Ok(_) => Err(CliError::Usage(format!(
-                "{} is there already and is not of this content: choose another file with -o, or replace it with --force",
+                "{} is there already and is not of this content: choose another file with -o, or replace it \
+                 with --force",
                 self.path.display()
             ))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
