@@ -53,7 +53,10 @@ fn leaves_the_relay(pairing: &str) {
     }
     println!("punched after {:.2?}", started.elapsed());
     let tried = cell.downloader().share()["peers"][0]["tried"].to_string();
-    assert!(tried.contains("birthday punch: worked"), "status does not say why: {tried}");
+    // A port that is tried may also be the one that the hole punch has opened: then that one has worked after all.
+    let is_said =
+        ["birthday punch: worked", "hole punch: worked"].iter().any(|way| tried.contains(way));
+    assert!(is_said, "status does not say why: {tried}");
     cell.finish(cell.downloader(), download).unwrap();
     let [sent, came] = [(cell.sharer(), "uploaded_bytes"), (cell.downloader(), "downloaded_bytes")]
         .map(|(host, what)| host.share()[what].as_u64().unwrap());
