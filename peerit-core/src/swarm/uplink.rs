@@ -8,9 +8,12 @@
 //!    when nobody else was served for a while: a block that has begun delays who asks a moment later;
 //! 2. the chunk of which we know the fewest copies: whoever gets it can pass it on, while a common one
 //!    can come from many;
-//! 3. of a seed: the peer that has least to pass on, then the one that got least, so that no uplink is
-//!    without its part, and the slow ones hold up few chunks;
-//! 4. first come, first served.
+//! 3. a chunk of which a part went out already, before another begins;
+//! 4. of a seed: the peer that passes chunks on soonest, then the one that has least to pass on, then the one that got
+//!    least, so that the slow ones hold up few chunks, and no uplink is without its part;
+//! 5. first come, first served.
+//!
+//! What has waited too long goes before all that, the oldest first.
 
 use std::time::Duration;
 

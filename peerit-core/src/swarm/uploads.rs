@@ -40,8 +40,9 @@ struct Request {
 pub(super) type Load = (u32, u32, u64);
 
 /// Which of the requests of a peer is next, and how it ranks among those of other peers: less is
-/// sooner. Of those that have waited too long the copies count as none, of others as one more than they are.
-/// Of equally rare chunks one that is begun goes on before another begins: half of it is of use to nobody.
+/// sooner. Of equally rare chunks one that is begun goes on before another begins: half of it is of use to nobody.
+/// The copies count as one more than they are. Those that have waited too long rank by their age alone: their copies count
+/// as none, and they are all as one that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Turn {
     copies: u32,
@@ -121,7 +122,7 @@ impl Uploads {
             let patient = now - request.since < PATIENCE;
             let copies = if patient { copies(request.block.chunk) + 1 } else { 0 };
             let load = if patient { load } else { Load::default() };
-            let begins = self.begun != Some(request.block.chunk);
+            let begins = patient && self.begun != Some(request.block.chunk);
             Turn { copies, begins, load, since: request.since, index }
         };
         self.waiting.iter().take(LOOKED_AT).enumerate().map(turn).min()
@@ -144,5 +145,53 @@ impl Uploads {
     /// What is with the driver: bytes, and since when.
     pub(super) fn sending(&self) -> impl Iterator<Item = (u32, Timestamp)> + '_ {
         self.sending.iter().map(|&(block, since)| (block.length, since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: u32 = 256 << 10;
+
+    fn block(chunk: u32, offset: u32) -> Block {
+        Block { chunk: ChunkIndex(chunk), offset, length: BLOCK }
+    }
+
+    /// A peer that asked for blocks, of which the first is with the driver.
+    fn uploads(asked: &[(u64, Block)]) -> Uploads {
+        let mut uploads = Uploads::default();
+        for &(at, block) in asked {
+            assert!(uploads.request(seconds(at), block));
+        }
+        let first = next(&uploads, asked[0].0);
+        assert_eq!(uploads.hand(seconds(asked[0].0), first), Some(asked[0].1));
+        uploads
+    }
+
+    fn seconds(at: u64) -> Timestamp {
+        Timestamp::ZERO + Duration::from_secs(at)
+    }
+
+    fn next(uploads: &Uploads, at: u64) -> Turn {
+        uploads.next(seconds(at), |_| 1, Load::default()).unwrap()
+    }
+
+    #[test]
+    fn a_begun_chunk_goes_on() {
+        let mut one = uploads(&[(0, block(7, 0)), (0, block(8, 0)), (1, block(7, BLOCK))]);
+        let turn = next(&one, 1);
+        assert_eq!(one.hand(seconds(1), turn), Some(block(7, BLOCK)));
+    }
+
+    #[test]
+    fn what_has_waited_too_long_goes_before_what_has_waited_less_long_though_that_one_is_begun() {
+        let mut one = uploads(&[(0, block(7, 0)), (0, block(8, 0)), (6, block(7, BLOCK))]);
+        let turn = next(&one, 9);
+        assert_eq!(one.hand(seconds(9), turn), Some(block(8, 0)));
+
+        let begun = uploads(&[(0, block(7, 0)), (6, block(7, BLOCK))]);
+        let other = uploads(&[(0, block(9, 0)), (0, block(8, 0))]);
+        assert!(next(&other, 9) < next(&begun, 9), "so do those of two peers");
     }
 }
