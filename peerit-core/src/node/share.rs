@@ -40,6 +40,8 @@ struct Inner {
 
 struct State {
     status: ShareStatus,
+    /// Why it has failed.
+    failure: Option<ShareError>,
     ended: bool,
 }
 
@@ -59,7 +61,7 @@ impl Share {
             folder,
             runtime,
             manifest: OnceLock::new(),
-            state: Mutex::new(State { status, ended: false }),
+            state: Mutex::new(State { status, failure: None, ended: false }),
             changed: Event::new(),
             inputs,
             limits: Arc::new(limits),
@@ -152,8 +154,8 @@ impl Share {
                 let state = self.state();
                 if state.status.complete {
                     return Ok(());
-                } else if state.status.state == ShareState::Failed {
-                    return Err(ShareError::Store(state.status.reason.clone()));
+                } else if let Some(failure) = &state.failure {
+                    return Err(failure.clone());
                 } else if state.ended {
                     return Err(ShareError::Removed);
                 }
@@ -174,8 +176,8 @@ impl Share {
         self.command(Command::Pause).await;
     }
 
-    /// Takes part again, also after a failure. Resolves when the share has begun. Dropping the call
-    /// early may leave the share as it was.
+    /// Takes part again, also after a failure. Resolves when the share has begun. Complete content is looked at: files
+    /// that were written to since are checked. Dropping the call early may leave the share as it was.
     pub async fn resume(&self) {
         self.command(Command::Resume).await;
     }
@@ -221,6 +223,31 @@ impl Share {
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut ShareStatus)) {
         change(&mut self.state().status);
+        self.0.changed.notify(usize::MAX);
+    }
+
+    /// The share stops with this.
+    pub(crate) fn fail(&self, error: ShareError) {
+        let mut state = self.state();
+        state.status.state = ShareState::Failed;
+        state.status.complete = false;
+        state.status.reason = error.to_string();
+        state.status.peers.clear();
+        state.status.download_rate = 0;
+        state.status.upload_rate = 0;
+        state.failure = Some(error);
+        drop(state);
+        self.0.changed.notify(usize::MAX);
+    }
+
+    /// Nothing is known of the content in this state.
+    pub(crate) fn enter(&self, entered: ShareState) {
+        let mut state = self.state();
+        state.status.state = entered;
+        state.status.complete = false;
+        state.status.reason.clear();
+        state.failure = None;
+        drop(state);
         self.0.changed.notify(usize::MAX);
     }
 

@@ -52,14 +52,7 @@ impl ShareTask {
                 Ok(Stopped) => break,
                 Err(error) => {
                     log::warn!("{}: {error}", self.share.content_id());
-                    self.share.update(|status| {
-                        status.state = ShareState::Failed;
-                        status.complete = false;
-                        status.reason = error.to_string();
-                        status.peers.clear();
-                        status.download_rate = 0;
-                        status.upload_rate = 0;
-                    });
+                    self.share.fail(error);
                 }
             }
             if self.wait_for_resume().await.is_err() {
@@ -70,7 +63,7 @@ impl ShareTask {
 
     async fn take_part(&mut self) -> Result<Stopped, ShareError> {
         let Ok(manifest) = self.manifest().await else { return Ok(Stopped) };
-        self.enter(ShareState::Checking);
+        self.share.enter(ShareState::Checking);
         let Ok(opened) = self.open(&manifest).await else { return Ok(Stopped) };
         // What was counted while it was checked is no part of the content.
         let (store, held) =
@@ -94,10 +87,10 @@ impl ShareTask {
         };
         let manifest = loop {
             if self.paused {
-                self.enter(ShareState::Paused);
+                self.share.enter(ShareState::Paused);
                 self.wait_for_resume().await?;
             }
-            self.enter(ShareState::FetchingManifest);
+            self.share.enter(ShareState::FetchingManifest);
             if let Some(manifest) = self.fetch(&link).await? {
                 break manifest;
             }
@@ -122,7 +115,7 @@ impl ShareTask {
                     input = self.inputs.recv().fuse() => match input {
                         Ok(Input::Command { command: Command::Pause, .. }) => {
                             self.paused = true;
-                            self.enter(ShareState::Paused);
+                            self.share.enter(ShareState::Paused);
                             break Ok(None);
                         }
                         Ok(Input::Command { command: Command::Stop, .. }) | Err(_) => {
@@ -161,14 +154,6 @@ impl ShareTask {
         opened
     }
 
-    fn enter(&self, state: ShareState) {
-        self.share.update(|status| {
-            status.state = state;
-            status.complete = false;
-            status.reason.clear();
-        });
-    }
-
     async fn wait_for_resume(&mut self) -> Result<(), Stopped> {
         while let Ok(input) = self.inputs.recv().await {
             match input {
@@ -176,7 +161,7 @@ impl ShareTask {
                 Input::Command { command: Command::Resume, .. } => {
                     self.paused = false;
                     // Before the handle is answered, so that it never sees the old failure.
-                    self.enter(ShareState::Checking);
+                    self.share.enter(ShareState::Checking);
                     return Ok(());
                 }
                 _ => {}
