@@ -50,8 +50,16 @@ impl ShareTask {
         loop {
             match self.take_part().await {
                 Ok(Stopped) => break,
+                Err(error) if self.may_be_whole(&error) => {
+                    log::warn!("{}: {error}: checking", self.share.content_id());
+                    continue;
+                }
                 Err(error) => {
                     log::warn!("{}: {error}", self.share.content_id());
+                    if self.open.origin {
+                        // Nothing vouches for it any more.
+                        self.share.update(|status| status.verified = 0);
+                    }
                     self.share.fail(error);
                 }
             }
@@ -66,17 +74,36 @@ impl ShareTask {
         self.share.enter(ShareState::Checking);
         let Ok(opened) = self.open(&manifest).await else { return Ok(Stopped) };
         // What was counted while it was checked is no part of the content.
-        let (store, held) =
-            opened.inspect_err(|_| self.share.update(|status| status.verified = 0))?;
+        let (store, held) = opened
+            .inspect_err(|_| self.share.update(|status| status.verified = 0))
+            .map_err(|error| self.name_change(error))?;
         self.share.update(|status| status.path = store.path());
-        if self.open.origin && !held.is_full() {
-            return Err(ShareError::Changed(self.share.status().path));
-        }
         let driver = SwarmDriver::new(self, manifest, Arc::new(store), held);
         let ended = driver.run().await;
         // Once the content was complete, what differs from it is somebody's work.
         self.open.overwrite &= !self.share.status().complete;
         ended
+    }
+
+    /// Whether files that were written to may have the content still, as after a `touch`: worth reading them all. What
+    /// somebody took out of a download is not fetched again unless they resume it.
+    fn may_be_whole(&self, error: &ShareError) -> bool {
+        let ShareError::Store(error) = error else { return false };
+        match **error {
+            StoreError::Modified { .. } => true,
+            StoreError::Length { .. } | StoreError::Removed { .. } => self.open.origin,
+            _ => false,
+        }
+    }
+
+    /// Says of shared content that does not match what to do about it.
+    fn name_change(&self, error: StoreError) -> ShareError {
+        match error {
+            StoreError::Modified { path } | StoreError::Length { path, .. } if self.open.origin => {
+                ShareError::Changed(path)
+            }
+            error => error.into(),
+        }
     }
 
     /// The manifest; asked of peers the first time when there is only a link.

@@ -230,6 +230,8 @@ impl<'a> SwarmDriver<'a> {
                 self.publish();
                 if *self.paused {
                     self.sync_before(done);
+                } else {
+                    self.check_before(done);
                 }
             }
         }
@@ -339,6 +341,19 @@ impl<'a> SwarmDriver<'a> {
             let (store, job) = (Arc::clone(&self.source.store), self.job.clone());
             self.context.runtime.spawn_blocking(Box::new(move || {
                 sync(&*store);
+                drop((done, job));
+            }));
+        }
+    }
+
+    /// Looks whether the files of complete content are still what they were, before `done` is dropped.
+    fn check_before(&self, done: Sender<()>) {
+        if self.finished {
+            let (source, job) = (self.source.clone(), self.job.clone());
+            self.context.runtime.spawn_blocking(Box::new(move || {
+                if let Err(error) = source.store.check() {
+                    let _ = source.inputs.send_blocking(Input::StoreFailed(error));
+                }
                 drop((done, job));
             }));
         }

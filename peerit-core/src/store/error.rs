@@ -36,7 +36,7 @@ pub enum StoreError {
         /// The length it has, in bytes.
         actual: u64,
     },
-    /// Another program wrote to a file of complete content.
+    /// Another program wrote to a file of complete content, or the file does not match.
     #[error("{path}: was changed by another program", path = path.display())]
     Modified {
         /// The file.

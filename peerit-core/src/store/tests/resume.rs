@@ -198,6 +198,23 @@ fn after_another_boot_a_stamp_counts_if_the_content_was_durable() {
 }
 
 #[test]
+fn an_edit_after_the_download_is_noticed_and_not_vouched_for() {
+    let fixture = fixture();
+    let (store, _, _) = fixture.open_with(fixture.stamped(), BOOT).unwrap();
+    fixture.write(&store, fixture.all());
+    store.check().unwrap();
+    store.finish().unwrap();
+    store.check().unwrap();
+    store.read(0, &mut [0; 10]).unwrap();
+    set_mtime(&fixture.path("name/a"), 5);
+    assert!(matches!(store.read(0, &mut [0; 10]), Err(StoreError::Modified { .. })));
+    assert!(matches!(store.check(), Err(StoreError::Modified { .. })));
+    assert!(store.sync().is_err());
+    drop(store);
+    assert_eq!(fixture.open_with(fixture.stamped(), BOOT).unwrap().2, 3 * CHUNK as u64);
+}
+
+#[test]
 fn a_lost_file_of_a_finished_download_is_downloaded_again() {
     // One chunk holds parts of both files: the stamp alone tells that the first is ours.
     let fixture = Fixture::new(&[("a", CHUNK + 5), ("b", CHUNK)]);
