@@ -42,6 +42,8 @@ struct State {
     status: ShareStatus,
     /// Why it has failed.
     failure: Option<ShareError>,
+    /// Its task has been told to end.
+    leaving: bool,
     ended: bool,
 }
 
@@ -61,7 +63,7 @@ impl Share {
             folder,
             runtime,
             manifest: OnceLock::new(),
-            state: Mutex::new(State { status, failure: None, ended: false }),
+            state: Mutex::new(State { status, failure: None, leaving: false, ended: false }),
             changed: Event::new(),
             inputs,
             limits: Arc::new(limits),
@@ -186,6 +188,11 @@ impl Share {
     /// any more. Dropping the call early may leave the share as it was.
     pub async fn remove(&self) {
         self.command(Command::Stop).await;
+        self.ended().await;
+    }
+
+    /// Resolves once nothing touches the files any more, and the node does not list the share.
+    pub(crate) async fn ended(&self) {
         loop {
             let changed = self.0.changed.listen();
             if self.state().ended {
@@ -195,9 +202,21 @@ impl Share {
         }
     }
 
+    /// Nobody may rely on the share any more. To be followed by a removal that is not given up.
+    pub(crate) fn leave(&self) {
+        self.state().leaving = true;
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.state().leaving
+    }
+
     async fn command(&self, command: Command) {
         let (done, wait) = async_channel::bounded(1);
         if self.0.inputs.send(Input::Command { command, done }).await.is_ok() {
+            if command == Command::Stop {
+                self.leave();
+            }
             // Fails when the share ends before it answers: then there is nothing to wait for.
             let _ = wait.recv().await;
         }

@@ -17,6 +17,7 @@ use super::share::Share;
 use super::status::ShareState;
 use super::swarm_driver::SwarmDriver;
 use crate::bitfield::Bitfield;
+use crate::id::ContentId;
 use crate::manifest::{Link, Manifest};
 use crate::store::{FileStore, OpenOptions, StoreError};
 use crate::swarm::Event;
@@ -39,6 +40,22 @@ pub(crate) struct ShareTask {
 pub(crate) enum Origin {
     Manifest(Manifest),
     Link(Link),
+}
+
+impl Origin {
+    pub(crate) fn content_id(&self) -> ContentId {
+        match self {
+            Self::Manifest(manifest) => manifest.content_id(),
+            Self::Link(link) => link.content_id,
+        }
+    }
+
+    pub(crate) fn manifest(&self) -> Option<&Manifest> {
+        match self {
+            Self::Manifest(manifest) => Some(manifest),
+            Self::Link(_) => None,
+        }
+    }
 }
 
 /// The user wants no more of the share.
