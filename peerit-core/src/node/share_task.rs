@@ -15,10 +15,11 @@ use super::input::{Command, Input};
 use super::manifest_fetch::{Arrival, fetch_manifest};
 use super::share::Share;
 use super::status::ShareState;
-use super::swarm_driver::SwarmDriver;
+use super::swarm_driver::{SwarmDriver, verified_bytes};
 use crate::bitfield::Bitfield;
 use crate::id::ContentId;
 use crate::manifest::{Link, Manifest};
+use crate::runtime::blocking;
 use crate::store::{FileStore, OpenOptions, StoreError};
 use crate::swarm::Event;
 
@@ -73,10 +74,8 @@ impl ShareTask {
                 }
                 Err(error) => {
                     log::warn!("{}: {error}", self.share.content_id());
-                    if self.open.origin {
-                        // Nothing vouches for it any more.
-                        self.share.update(|status| status.verified = 0);
-                    }
+                    let kept = self.kept().await;
+                    self.share.update(|status| status.verified = kept);
                     self.share.fail(error);
                 }
             }
@@ -90,10 +89,7 @@ impl ShareTask {
         let Ok(manifest) = self.manifest().await else { return Ok(Stopped) };
         self.share.enter(ShareState::Checking);
         let Ok(opened) = self.open(&manifest).await else { return Ok(Stopped) };
-        // What was counted while it was checked is no part of the content.
-        let (store, held) = opened
-            .inspect_err(|_| self.share.update(|status| status.verified = 0))
-            .map_err(|error| self.name_change(error))?;
+        let (store, held) = opened.map_err(|error| self.name_change(error))?;
         self.share.update(|status| status.path = store.path());
         let driver = SwarmDriver::new(self, manifest, Arc::new(store), held);
         let ended = driver.run().await;
@@ -110,6 +106,24 @@ impl ShareTask {
             StoreError::Modified { .. } => true,
             StoreError::Length { .. } | StoreError::Removed { .. } => self.open.origin,
             _ => false,
+        }
+    }
+
+    /// How many bytes stay verified when the share fails.
+    async fn kept(&self) -> u64 {
+        let status = self.share.status();
+        match &self.origin {
+            // Nothing vouches for it any more.
+            _ if self.open.origin => 0,
+            _ if status.complete => status.verified,
+            // What was counted while it was checked, or told last, is not what the marker has.
+            Origin::Manifest(manifest) => {
+                let (manifest, open) = (manifest.clone(), self.open.clone());
+                let recorded =
+                    move || verified_bytes(&FileStore::recorded(&manifest, &open), &manifest);
+                blocking(&*self.context.runtime, recorded).await
+            }
+            Origin::Link(_) => 0,
         }
     }
 

@@ -4,6 +4,8 @@
 mod peers;
 mod publishing;
 
+pub(crate) use publishing::verified_bytes;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The system refused: disk full, permission denied, a broken disk.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {source}{}", hint(.source), path = path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -131,6 +131,15 @@ impl StoreError {
         let Self::Io { source, .. } = self else { return false };
         let errno = rustix::io::Errno::from_io_error(source);
         matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+    }
+}
+
+/// What to do about it, where that is plain.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": free some space",
+        io::ErrorKind::ReadOnlyFilesystem => ": make the file system writable",
+        _ => "",
     }
 }
 

@@ -70,6 +70,18 @@ impl FileStore {
         Self::open_in_boot(manifest, options, marker::boot_id(), progress)
     }
 
+    /// Which chunks of a download are held, as far as its marker tells; nothing is checked, and a
+    /// download without a marker holds none.
+    #[must_use]
+    pub fn recorded(manifest: &Manifest, options: &OpenOptions) -> Bitfield {
+        let name = options.name.as_deref().unwrap_or(manifest.name());
+        let path = marker::path_of(&options.folder, name, manifest.content_id());
+        match marker::read(&path, manifest) {
+            Record::Of(history) => history.held,
+            _ => Bitfield::empty(manifest.layout().chunk_count()),
+        }
+    }
+
     pub(super) fn open_in_boot(
         manifest: &Manifest,
         options: OpenOptions,
