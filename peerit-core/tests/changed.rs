@@ -2,6 +2,7 @@
 
 #![cfg(feature = "async-std")]
 #![allow(missing_docs)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod support;
 

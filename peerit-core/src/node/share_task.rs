@@ -91,8 +91,10 @@ impl ShareTask {
         let Ok(opened) = self.open(&manifest).await else { return Ok(Stopped) };
         let (store, held) = opened.map_err(|error| self.name_change(error))?;
         self.share.update(|status| status.path = store.path());
-        let driver = SwarmDriver::new(self, manifest, Arc::new(store), held);
+        let store = Arc::new(store);
+        let driver = SwarmDriver::new(self, manifest, Arc::<FileStore>::clone(&store), held);
         let ended = driver.run().await;
+        store.release();
         // Once the content was complete, what differs from it is somebody's work.
         self.open.overwrite &= !self.share.status().complete;
         ended

@@ -65,6 +65,12 @@ pub enum StoreError {
         /// Its marker.
         path: PathBuf,
     },
+    /// Another process downloads the same content, or another one under the same name, into the same folder.
+    #[error("another process downloads into {path}", path = path.display())]
+    Busy {
+        /// Where the content is, or will be.
+        path: PathBuf,
+    },
     /// A write to content that is only shared.
     #[error("{path}: is shared as it is and never written to", path = path.display())]
     ReadOnly {
@@ -114,6 +120,7 @@ impl StoreError {
             | Self::Unfit { path, .. }
             | Self::Exists { path, .. }
             | Self::OtherDownload { path }
+            | Self::Busy { path }
             | Self::ReadOnly { path }
             | Self::Name { path, .. } => Some(path),
             Self::Range { .. } | Self::Incomplete { .. } | Self::Thread(_) | Self::Cancelled => {

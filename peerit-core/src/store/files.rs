@@ -51,6 +51,14 @@ impl FileStore {
         self.content.root().full(self.content.name())
     }
 
+    /// Lets others go on with the download; nothing may be written any more. So does dropping the store, but
+    /// what still reads from it may keep it for a while.
+    pub fn release(&self) {
+        if let State::Download { marker, .. } = &self.state {
+            marker.release();
+        }
+    }
+
     /// Makes what is written durable, and has the marker say so.
     fn settle(&self, marker: &Marker) -> Result<(), StoreError> {
         if let Some(entries) = marker.not_durable() {

@@ -6,6 +6,7 @@
 
 mod beneath;
 mod check;
+mod claim;
 mod content;
 pub mod create;
 mod error;

@@ -9,6 +9,7 @@ use crate::manifest::Manifest;
 
 use super::beneath::Beneath;
 use super::check::{check_chunks, chunks_of};
+use super::claim::Claim;
 use super::content::ContentFiles;
 use super::error::StoreError;
 use super::files::{FileStore, State};
@@ -58,7 +59,8 @@ impl FileStore {
     ///
     /// # Errors
     /// [`StoreError::Exists`] when there are files that differ and no download left them, and
-    /// overwriting was not asked for; [`StoreError::OtherDownload`] likewise. [`StoreError::Unfit`]
+    /// overwriting was not asked for; [`StoreError::OtherDownload`] likewise. [`StoreError::Busy`] when another process has the download, or this one, which did not
+    /// [`FileStore::release`] it. [`StoreError::Unfit`]
     /// for links and folders in the place of files. [`StoreError::Missing`], [`StoreError::Length`] and
     /// [`StoreError::Modified`] when shared content is not as the manifest says. Those of the file
     /// system.
@@ -121,13 +123,15 @@ impl Opening<'_> {
 
     fn download(self) -> Result<(FileStore, Bitfield), StoreError> {
         let root = Beneath::create(&self.options.folder)?;
-        let survey = Survey::of(self.manifest, &root, &self.name).without_unfit()?;
-        let folders_there = self.look_at_folders(&root)?;
         let path = marker::path_of(root.path(), &self.name, self.manifest.content_id());
+        let claim = Claim::of(path.clone(), &root, &self.name);
         let record = marker::read(&path, self.manifest);
         if matches!(record, Record::OtherContent) && !self.options.overwrite {
             return Err(StoreError::OtherDownload { path });
         }
+        let claim = claim?;
+        let survey = Survey::of(self.manifest, &root, &self.name).without_unfit()?;
+        let folders_there = self.look_at_folders(&root)?;
         let stamp = if matches!(record, Record::Absent) { self.stamp() } else { None };
         let evidence = match (&record, &stamp) {
             (Record::Of(history), _) => Evidence::Record(history, self.boot),
@@ -146,8 +150,15 @@ impl Opening<'_> {
         }
         let durable = matches!(&record, Record::Of(history) if !held.has_beyond(&history.durable));
         let mtimes_ns = survey.all().map(|facts| facts.map(|facts| facts.mtime_ns));
-        let marker =
-            Marker::create(path, self.manifest, self.boot, held.clone(), durable, mtimes_ns)?;
+        let marker = Marker::create(
+            claim,
+            content.root(),
+            self.manifest,
+            self.boot,
+            held.clone(),
+            durable,
+            mtimes_ns,
+        )?;
         if !durable {
             content.doubt_durability();
         }
