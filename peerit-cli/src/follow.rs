@@ -58,7 +58,7 @@ fn removed() -> CliError {
 fn failed(status: &ShareStatus) -> CliError {
     let (done, total) = (status.verified, status.total);
     CliError::Incomplete(format!(
-        "{} ({done} of {total} bytes are verified and stay)",
+        "{} ({done} of {total} bytes are verified and stay: the same command goes on from there)",
         status.reason
     ))
 }

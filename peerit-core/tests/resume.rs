@@ -70,3 +70,35 @@ fn an_edit_of_what_was_complete_is_not_overwritten() {
         assert_eq!(std::fs::read(folder.join("film.mkv")).unwrap(), b"somebody's work");
     });
 }
+
+#[test]
+fn what_is_verified_stays_when_the_disk_takes_nothing_more() {
+    block_on(async {
+        const LENGTH: usize = 8 << 20;
+        let temp = tempfile::tempdir().unwrap();
+        let (seed, manifest) = seed_of_film(temp.path(), LENGTH).await;
+        let folder = temp.path().join("copy");
+        let identity = Identity::generate().unwrap();
+        let stalling = Arc::new(StallingTransport::new(&identity, LENGTH / 3));
+        let node = loopback().transport(stalling, identity).start().await.unwrap();
+        let copy = node.download(manifest.clone(), &folder, from_nodes(&[&seed])).await.unwrap();
+        let stored = LENGTH / 3 - (128 << 10);
+        let verified = until(&copy, |status| status.verified >= stored as u64).await.verified;
+        node.shutdown().await;
+
+        // As on a full disk, no new marker can be written.
+        let in_the_way = folder.join("film.mkv.peerit-partial~");
+        std::fs::create_dir(&in_the_way).unwrap();
+        let node = loopback().start().await.unwrap();
+        let copy = node.download(manifest, &folder, from_nodes(&[&seed])).await.unwrap();
+        assert!(copy.completed().await.is_err());
+        assert_eq!(copy.status().verified, verified);
+        copy.resume().await;
+        assert!(copy.completed().await.is_err());
+        assert_eq!(copy.status().verified, verified);
+        std::fs::remove_dir(&in_the_way).unwrap();
+        copy.resume().await;
+        complete(&copy).await;
+        assert_eq!(copy.status().downloaded, LENGTH as u64 - verified);
+    });
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_lite::StreamExt;
 use peerit_core::daemon::DaemonStatus;
 use peerit_core::id::ContentId;
-use peerit_core::node::{PeerStatus, RateLimits, ShareStatus};
+use peerit_core::node::{PeerStatus, RateLimits, ShareState, ShareStatus};
 use peerit_core::swarm::Path;
 
 use super::limit;
@@ -75,6 +75,10 @@ fn lines(status: &DaemonStatus, detailed: bool) -> Vec<String> {
         lines.push(share_line(share));
         if !share.reason.is_empty() {
             lines.push(format!("{:<12}  {}", "", shorten(&share.reason, usize::MAX)));
+        }
+        if share.state == ShareState::Failed {
+            let id = short_id(share.content_id);
+            lines.push(format!("{:<12}  `peerit resume {id}` tries again", ""));
         }
         if share.limits != RateLimits::default() {
             lines.push(format!("{:<12}  at most: {}", "", limit::line(share.limits)));
@@ -174,6 +178,19 @@ mod tests {
 
     use super::*;
     use crate::tests::status;
+
+    #[test]
+    fn what_failed_says_why_and_what_to_do() {
+        let mut share = status();
+        share.state = ShareState::Failed;
+        share.reason = "big.iso: is not there".to_owned();
+        let (shares, limits) = (vec![share], RateLimits::default());
+        let status = DaemonStatus { shares, listen_port: 1, peer_id: PeerId([1; 32]), limits };
+        let text = lines(&status, false).join("\n");
+        let expected = "  big.iso: is not there\n";
+        assert!(text.contains(expected), "{text}");
+        assert!(text.ends_with("  `peerit resume abababababab` tries again"), "{text}");
+    }
 
     #[test]
     fn status_counts_and_names_relays() {

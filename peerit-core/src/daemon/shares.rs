@@ -17,7 +17,7 @@ use crate::id::ContentId;
 use crate::manifest::{Manifest, ManifestError};
 use crate::node::{
     DownloadOptions, Node, NodeError, RateLimits, SeedOptions, Share, ShareError, ShareOptions,
-    ShareState, ShareStatus,
+    ShareStatus,
 };
 use crate::runtime::{Runtime, blocking};
 
@@ -363,16 +363,12 @@ impl Shares {
         Ok(share)
     }
 
-    /// Resumes a share that does not run as it should, and leaves others alone.
+    /// Resumes a share that does not run as it should; one that does looks at its files.
     async fn go_on(&self, share: &Share, record: Record) -> Result<(), RequestError> {
-        let paused = record.paused;
-        if paused {
+        if record.paused {
             self.keep(share, Record { paused: false, ..record }).await?;
         }
-        // One that is still checked does not look paused yet, but will be.
-        if paused || matches!(share.status().state, ShareState::Paused | ShareState::Failed) {
-            share.resume().await;
-        }
+        share.resume().await;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::tracker_service::TrackerServiceError;
 use crate::store::StoreError;
@@ -55,9 +56,9 @@ pub enum NodeError {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ShareError {
     /// The content cannot be read or written.
-    #[error("{0}")]
-    Store(String),
-    /// Chunks of shared content do not match the manifest: the files have changed.
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+    /// A file of shared content does not match the manifest.
     #[error("{} was changed after it was shared: share it again", .0.display())]
     Changed(PathBuf),
     /// It was removed, or the node was shut down, before it was complete.
@@ -67,6 +68,6 @@ pub enum ShareError {
 
 impl From<StoreError> for ShareError {
     fn from(error: StoreError) -> Self {
-        Self::Store(error.to_string())
+        Self::Store(Arc::new(error))
     }
 }

@@ -42,12 +42,12 @@ impl Node {
 
     /// Makes the manifest of a file or folder (each byte is read once, hashed on all cores) and seeds
     /// it where it is; resolves when peers can have it. The files are never written to. A content that
-    /// the node has already is not added twice. Cancel safe: dropping the call ends the hashing, and
-    /// nothing is shared.
+    /// the node has already is not added twice: it is resumed. Cancel safe: dropping the call ends the
+    /// hashing, and nothing is shared that was not before.
     ///
     /// # Errors
     /// When the content cannot be read, changes meanwhile, holds what a manifest cannot describe, or
-    /// is a share in another folder already.
+    /// is a share in another folder already; when the share fails or is removed meanwhile.
     pub async fn share(
         &self,
         path: impl Into<PathBuf>,
@@ -57,18 +57,24 @@ impl Node {
         let created = self.create_manifest(path.clone(), &options).await?;
         let open = OpenOptions { stamp: Some(created.stamp), ..self.open_origin(&path)? };
         let folder = open.folder.clone();
-        match self.add(Origin::Manifest(created.manifest), open, DownloadOptions::default())? {
+        let origin = Origin::Manifest(created.manifest);
+        match self.add(origin, open, DownloadOptions::default()).await? {
             Added::New(share) => {
                 let unfinished = RemovedOnDrop { node: self, share: Some(share) };
                 unfinished.completed().await
             }
-            Added::Before(share) if share.folder() == folder => Ok(share),
+            Added::Before(share) if share.folder() == folder => {
+                share.resume().await;
+                share.completed().await?;
+                Ok(share)
+            }
             Added::Before(share) => Err(NodeError::Elsewhere(share.status().path)),
         }
     }
 
     /// Seeds content of which there is a manifest already: what does not match it fails the share.
-    /// `path` is the file or folder. Returns at once; the check goes on in the background.
+    /// `path` is the file or folder. Returns at once, or when a share of the same content that is being removed is gone;
+    /// the check goes on in the background.
     ///
     /// # Errors
     /// When `path` is in no folder, or the node is shutting down.
@@ -81,11 +87,12 @@ impl Node {
         let open = self.open_origin(&absolute(path.into())?)?;
         let SeedOptions { paused, rate_limits } = options;
         let options = DownloadOptions { paused, rate_limits, ..DownloadOptions::default() };
-        self.add(Origin::Manifest(manifest), open, options).map(Added::into)
+        self.add(Origin::Manifest(manifest), open, options).await.map(Added::into)
     }
 
-    /// Fetches content into `folder`, and seeds it. What is there already is checked and used. Returns at once, see
-    /// [`Share::completed`]. A content that the node has already is not added twice.
+    /// Fetches content into `folder`, and seeds it. What is there already is checked and used. Returns at once, or
+    /// when a share of the same content that is being removed is gone; see [`Share::completed`]. A content that the node has
+    /// already is not added twice.
     ///
     /// # Errors
     /// When the node is shutting down.
@@ -95,7 +102,7 @@ impl Node {
         folder: impl Into<PathBuf>,
         options: DownloadOptions,
     ) -> Result<Share, NodeError> {
-        self.add_download(Origin::Manifest(manifest), folder.into(), options)
+        self.add_download(Origin::Manifest(manifest), folder.into(), options).await
     }
 
     /// As [`Node::download`], but asks peers for the manifest first.
@@ -108,7 +115,7 @@ impl Node {
         folder: impl Into<PathBuf>,
         options: DownloadOptions,
     ) -> Result<Share, NodeError> {
-        self.add_download(Origin::Link(link), folder.into(), options)
+        self.add_download(Origin::Link(link), folder.into(), options).await
     }
 
     /// All shares, in the order of adding.
@@ -228,7 +235,7 @@ impl Node {
         }
     }
 
-    fn add_download(
+    async fn add_download(
         &self,
         origin: Origin,
         folder: PathBuf,
@@ -240,7 +247,7 @@ impl Node {
             handles: Arc::clone(&self.context.handles),
             ..OpenOptions::default()
         };
-        self.add(origin, open, options).map(Added::into)
+        self.add(origin, open, options).await.map(Added::into)
     }
 
     /// Content that its user gives: it keeps its name and is never written to.
@@ -255,33 +262,50 @@ impl Node {
         })
     }
 
-    fn add(
+    async fn add(
+        &self,
+        origin: Origin,
+        open: OpenOptions,
+        options: DownloadOptions,
+    ) -> Result<Added, NodeError> {
+        let content_id = origin.content_id();
+        loop {
+            let leaving = {
+                let mut shares = self.context.shares();
+                if shares.closed {
+                    return Err(NodeError::ShutDown);
+                }
+                match shares.all.iter().find(|share| share.content_id() == content_id).cloned() {
+                    None => {
+                        let (share, task) = self.prepare(origin, open, options);
+                        shares.all.push(share.clone());
+                        self.context.runtime.spawn(Box::pin(task.run()));
+                        return Ok(Added::New(share));
+                    }
+                    Some(share) if share.is_leaving() => share,
+                    Some(share) => return Ok(Added::Before(share)),
+                }
+            };
+            // It still has the files.
+            leaving.ended().await;
+        }
+    }
+
+    fn prepare(
         &self,
         origin: Origin,
         mut open: OpenOptions,
         options: DownloadOptions,
-    ) -> Result<Added, NodeError> {
-        let (content_id, manifest) = match &origin {
-            Origin::Manifest(manifest) => (manifest.content_id(), Some(manifest)),
-            Origin::Link(link) => (link.content_id, None),
-        };
+    ) -> (Share, ShareTask) {
+        let content_id = origin.content_id();
         open.stamp_path =
             self.context.stamps.as_ref().map(|folder| folder.join(content_id.to_string()));
-        let mut shares = self.context.shares();
-        if shares.closed {
-            return Err(NodeError::ShutDown);
-        }
-        if let Some(share) = shares.all.iter().find(|share| share.content_id() == content_id) {
-            return Ok(Added::Before(share.clone()));
-        }
         let runtime = Arc::clone(&self.context.runtime);
         let limits = Limits::new(self.context.clock, options.rate_limits);
         let folder = open.folder.clone();
-        let (share, inputs) = Share::new(content_id, manifest, folder, runtime, limits);
-        shares.all.push(share.clone());
-        let context = Arc::clone(&self.context);
+        let (share, inputs) = Share::new(content_id, origin.manifest(), folder, runtime, limits);
         let task = ShareTask {
-            context,
+            context: Arc::clone(&self.context),
             share: share.clone(),
             inputs,
             origin,
@@ -290,8 +314,7 @@ impl Node {
             paused: options.paused,
             next_peer: 0,
         };
-        self.context.runtime.spawn(Box::pin(task.run()));
-        Ok(Added::New(share))
+        (share, task)
     }
 }
 
@@ -328,6 +351,8 @@ impl RemovedOnDrop<'_> {
 impl Drop for RemovedOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(share) = self.share.take() {
+            // Whoever shares it again at once waits for that.
+            share.leave();
             self.node.context.runtime.spawn(Box::pin(async move { share.remove().await }));
         }
     }

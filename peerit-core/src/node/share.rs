@@ -40,6 +40,10 @@ struct Inner {
 
 struct State {
     status: ShareStatus,
+    /// Why it has failed.
+    failure: Option<ShareError>,
+    /// Its task has been told to end.
+    leaving: bool,
     ended: bool,
 }
 
@@ -59,7 +63,7 @@ impl Share {
             folder,
             runtime,
             manifest: OnceLock::new(),
-            state: Mutex::new(State { status, ended: false }),
+            state: Mutex::new(State { status, failure: None, leaving: false, ended: false }),
             changed: Event::new(),
             inputs,
             limits: Arc::new(limits),
@@ -152,8 +156,8 @@ impl Share {
                 let state = self.state();
                 if state.status.complete {
                     return Ok(());
-                } else if state.status.state == ShareState::Failed {
-                    return Err(ShareError::Store(state.status.reason.clone()));
+                } else if let Some(failure) = &state.failure {
+                    return Err(failure.clone());
                 } else if state.ended {
                     return Err(ShareError::Removed);
                 }
@@ -174,8 +178,8 @@ impl Share {
         self.command(Command::Pause).await;
     }
 
-    /// Takes part again, also after a failure. Resolves when the share has begun. Dropping the call
-    /// early may leave the share as it was.
+    /// Takes part again, also after a failure. Resolves when the share has begun. Complete content is looked at: files
+    /// that were written to since are checked. Dropping the call early may leave the share as it was.
     pub async fn resume(&self) {
         self.command(Command::Resume).await;
     }
@@ -184,6 +188,11 @@ impl Share {
     /// any more. Dropping the call early may leave the share as it was.
     pub async fn remove(&self) {
         self.command(Command::Stop).await;
+        self.ended().await;
+    }
+
+    /// Resolves once nothing touches the files any more, and the node does not list the share.
+    pub(crate) async fn ended(&self) {
         loop {
             let changed = self.0.changed.listen();
             if self.state().ended {
@@ -193,9 +202,21 @@ impl Share {
         }
     }
 
+    /// Nobody may rely on the share any more. To be followed by a removal that is not given up.
+    pub(crate) fn leave(&self) {
+        self.state().leaving = true;
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.state().leaving
+    }
+
     async fn command(&self, command: Command) {
         let (done, wait) = async_channel::bounded(1);
         if self.0.inputs.send(Input::Command { command, done }).await.is_ok() {
+            if command == Command::Stop {
+                self.leave();
+            }
             // Fails when the share ends before it answers: then there is nothing to wait for.
             let _ = wait.recv().await;
         }
@@ -221,6 +242,31 @@ impl Share {
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut ShareStatus)) {
         change(&mut self.state().status);
+        self.0.changed.notify(usize::MAX);
+    }
+
+    /// The share stops with this.
+    pub(crate) fn fail(&self, error: ShareError) {
+        let mut state = self.state();
+        state.status.state = ShareState::Failed;
+        state.status.complete = false;
+        state.status.reason = error.to_string();
+        state.status.peers.clear();
+        state.status.download_rate = 0;
+        state.status.upload_rate = 0;
+        state.failure = Some(error);
+        drop(state);
+        self.0.changed.notify(usize::MAX);
+    }
+
+    /// Nothing is known of the content in this state.
+    pub(crate) fn enter(&self, entered: ShareState) {
+        let mut state = self.state();
+        state.status.state = entered;
+        state.status.complete = false;
+        state.status.reason.clear();
+        state.failure = None;
+        drop(state);
         self.0.changed.notify(usize::MAX);
     }
 

@@ -15,9 +15,11 @@ use super::input::{Command, Input};
 use super::manifest_fetch::{Arrival, fetch_manifest};
 use super::share::Share;
 use super::status::ShareState;
-use super::swarm_driver::SwarmDriver;
+use super::swarm_driver::{SwarmDriver, verified_bytes};
 use crate::bitfield::Bitfield;
+use crate::id::ContentId;
 use crate::manifest::{Link, Manifest};
+use crate::runtime::blocking;
 use crate::store::{FileStore, OpenOptions, StoreError};
 use crate::swarm::Event;
 
@@ -41,6 +43,22 @@ pub(crate) enum Origin {
     Link(Link),
 }
 
+impl Origin {
+    pub(crate) fn content_id(&self) -> ContentId {
+        match self {
+            Self::Manifest(manifest) => manifest.content_id(),
+            Self::Link(link) => link.content_id,
+        }
+    }
+
+    pub(crate) fn manifest(&self) -> Option<&Manifest> {
+        match self {
+            Self::Manifest(manifest) => Some(manifest),
+            Self::Link(_) => None,
+        }
+    }
+}
+
 /// The user wants no more of the share.
 pub(crate) struct Stopped;
 
@@ -50,16 +68,15 @@ impl ShareTask {
         loop {
             match self.take_part().await {
                 Ok(Stopped) => break,
+                Err(error) if self.may_be_whole(&error) => {
+                    log::warn!("{}: {error}: checking", self.share.content_id());
+                    continue;
+                }
                 Err(error) => {
                     log::warn!("{}: {error}", self.share.content_id());
-                    self.share.update(|status| {
-                        status.state = ShareState::Failed;
-                        status.complete = false;
-                        status.reason = error.to_string();
-                        status.peers.clear();
-                        status.download_rate = 0;
-                        status.upload_rate = 0;
-                    });
+                    let kept = self.kept().await;
+                    self.share.update(|status| status.verified = kept);
+                    self.share.fail(error);
                 }
             }
             if self.wait_for_resume().await.is_err() {
@@ -70,20 +87,56 @@ impl ShareTask {
 
     async fn take_part(&mut self) -> Result<Stopped, ShareError> {
         let Ok(manifest) = self.manifest().await else { return Ok(Stopped) };
-        self.enter(ShareState::Checking);
+        self.share.enter(ShareState::Checking);
         let Ok(opened) = self.open(&manifest).await else { return Ok(Stopped) };
-        // What was counted while it was checked is no part of the content.
-        let (store, held) =
-            opened.inspect_err(|_| self.share.update(|status| status.verified = 0))?;
+        let (store, held) = opened.map_err(|error| self.name_change(error))?;
         self.share.update(|status| status.path = store.path());
-        if self.open.origin && !held.is_full() {
-            return Err(ShareError::Changed(self.share.status().path));
-        }
-        let driver = SwarmDriver::new(self, manifest, Arc::new(store), held);
+        let store = Arc::new(store);
+        let driver = SwarmDriver::new(self, manifest, Arc::<FileStore>::clone(&store), held);
         let ended = driver.run().await;
+        store.release();
         // Once the content was complete, what differs from it is somebody's work.
         self.open.overwrite &= !self.share.status().complete;
         ended
+    }
+
+    /// Whether files that were written to may have the content still, as after a `touch`: worth reading them all. What
+    /// somebody took out of a download is not fetched again unless they resume it.
+    fn may_be_whole(&self, error: &ShareError) -> bool {
+        let ShareError::Store(error) = error else { return false };
+        match **error {
+            StoreError::Modified { .. } => true,
+            StoreError::Length { .. } | StoreError::Removed { .. } => self.open.origin,
+            _ => false,
+        }
+    }
+
+    /// How many bytes stay verified when the share fails.
+    async fn kept(&self) -> u64 {
+        let status = self.share.status();
+        match &self.origin {
+            // Nothing vouches for it any more.
+            _ if self.open.origin => 0,
+            _ if status.complete => status.verified,
+            // What was counted while it was checked, or told last, is not what the marker has.
+            Origin::Manifest(manifest) => {
+                let (manifest, open) = (manifest.clone(), self.open.clone());
+                let recorded =
+                    move || verified_bytes(&FileStore::recorded(&manifest, &open), &manifest);
+                blocking(&*self.context.runtime, recorded).await
+            }
+            Origin::Link(_) => 0,
+        }
+    }
+
+    /// Says of shared content that does not match what to do about it.
+    fn name_change(&self, error: StoreError) -> ShareError {
+        match error {
+            StoreError::Modified { path } | StoreError::Length { path, .. } if self.open.origin => {
+                ShareError::Changed(path)
+            }
+            error => error.into(),
+        }
     }
 
     /// The manifest; asked of peers the first time when there is only a link.
@@ -94,10 +147,10 @@ impl ShareTask {
         };
         let manifest = loop {
             if self.paused {
-                self.enter(ShareState::Paused);
+                self.share.enter(ShareState::Paused);
                 self.wait_for_resume().await?;
             }
-            self.enter(ShareState::FetchingManifest);
+            self.share.enter(ShareState::FetchingManifest);
             if let Some(manifest) = self.fetch(&link).await? {
                 break manifest;
             }
@@ -122,7 +175,7 @@ impl ShareTask {
                     input = self.inputs.recv().fuse() => match input {
                         Ok(Input::Command { command: Command::Pause, .. }) => {
                             self.paused = true;
-                            self.enter(ShareState::Paused);
+                            self.share.enter(ShareState::Paused);
                             break Ok(None);
                         }
                         Ok(Input::Command { command: Command::Stop, .. }) | Err(_) => {
@@ -161,14 +214,6 @@ impl ShareTask {
         opened
     }
 
-    fn enter(&self, state: ShareState) {
-        self.share.update(|status| {
-            status.state = state;
-            status.complete = false;
-            status.reason.clear();
-        });
-    }
-
     async fn wait_for_resume(&mut self) -> Result<(), Stopped> {
         while let Ok(input) = self.inputs.recv().await {
             match input {
@@ -176,7 +221,7 @@ impl ShareTask {
                 Input::Command { command: Command::Resume, .. } => {
                     self.paused = false;
                     // Before the handle is answered, so that it never sees the old failure.
-                    self.enter(ShareState::Checking);
+                    self.share.enter(ShareState::Checking);
                     return Ok(());
                 }
                 _ => {}

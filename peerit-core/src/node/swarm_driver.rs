@@ -4,6 +4,8 @@
 mod peers;
 mod publishing;
 
+pub(crate) use publishing::verified_bytes;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -230,6 +232,8 @@ impl<'a> SwarmDriver<'a> {
                 self.publish();
                 if *self.paused {
                     self.sync_before(done);
+                } else {
+                    self.check_before(done);
                 }
             }
         }
@@ -339,6 +343,19 @@ impl<'a> SwarmDriver<'a> {
             let (store, job) = (Arc::clone(&self.source.store), self.job.clone());
             self.context.runtime.spawn_blocking(Box::new(move || {
                 sync(&*store);
+                drop((done, job));
+            }));
+        }
+    }
+
+    /// Looks whether the files of complete content are still what they were, before `done` is dropped.
+    fn check_before(&self, done: Sender<()>) {
+        if self.finished {
+            let (source, job) = (self.source.clone(), self.job.clone());
+            self.context.runtime.spawn_blocking(Box::new(move || {
+                if let Err(error) = source.store.check() {
+                    let _ = source.inputs.send_blocking(Input::StoreFailed(error));
+                }
                 drop((done, job));
             }));
         }

@@ -184,6 +184,16 @@ impl Beneath {
         fs::syncfs(&self.folder).map_err(|error| StoreError::io(&self.path, error))
     }
 
+    /// Keeps other processes from claiming downloads in this folder until it is dropped: for moments only. None where
+    /// the file system has no locks.
+    pub(super) fn lock(&self) -> Option<OwnedFd> {
+        // A lock belongs to what was opened: each call needs one of its own.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = fs::openat(&self.folder, ".", flags, Mode::empty()).ok()?;
+        fs::flock(&folder, fs::FlockOperation::LockExclusive).ok()?;
+        Some(folder)
+    }
+
     /// Makes the names in this folder durable.
     pub(super) fn sync_names(&self) -> Result<(), StoreError> {
         fs::fsync(&self.folder).map_err(|error| StoreError::io(&self.path, error))

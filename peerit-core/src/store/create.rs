@@ -118,7 +118,7 @@ pub fn create(
     hash(&content, options, progress, &mut digests)?;
     // Reading has seen changes of what was still to be read; this sees those of what was read
     // before.
-    content.check_unchanged(&survey)?;
+    content.survey_unchanged()?;
 
     let manifest = draft.build(&digests, envelope(options))?;
     let stamp = Stamp::new(manifest.content_id(), None, survey.all());

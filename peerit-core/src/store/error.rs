@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The system refused: disk full, permission denied, a broken disk.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {source}{}", hint(.source), path = path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum StoreError {
         /// The length it has, in bytes.
         actual: u64,
     },
-    /// Another program wrote to a file of complete content.
+    /// Another program wrote to a file of complete content, or the file does not match.
     #[error("{path}: was changed by another program", path = path.display())]
     Modified {
         /// The file.
@@ -63,6 +63,12 @@ pub enum StoreError {
     #[error("{path}: belongs to the download of another content", path = path.display())]
     OtherDownload {
         /// Its marker.
+        path: PathBuf,
+    },
+    /// Another process downloads the same content, or another one under the same name, into the same folder.
+    #[error("another process downloads into {path}", path = path.display())]
+    Busy {
+        /// Where the content is, or will be.
         path: PathBuf,
     },
     /// A write to content that is only shared.
@@ -114,6 +120,7 @@ impl StoreError {
             | Self::Unfit { path, .. }
             | Self::Exists { path, .. }
             | Self::OtherDownload { path }
+            | Self::Busy { path }
             | Self::ReadOnly { path }
             | Self::Name { path, .. } => Some(path),
             Self::Range { .. } | Self::Incomplete { .. } | Self::Thread(_) | Self::Cancelled => {
@@ -131,6 +138,15 @@ impl StoreError {
         let Self::Io { source, .. } = self else { return false };
         let errno = rustix::io::Errno::from_io_error(source);
         matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+    }
+}
+
+/// What to do about it, where that is plain.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": free some space",
+        io::ErrorKind::ReadOnlyFilesystem => ": make the file system writable",
+        _ => "",
     }
 }
 

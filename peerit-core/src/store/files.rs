@@ -30,7 +30,7 @@ pub struct FileStore {
 /// Whether content may be written.
 #[derive(Debug)]
 pub(super) enum State {
-    /// What is there is all there will be: it is shared, or was found complete.
+    /// It is complete: it is shared, or was found so.
     ReadOnly,
     /// A download.
     Download {
@@ -49,6 +49,14 @@ impl FileStore {
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.content.root().full(self.content.name())
+    }
+
+    /// Lets others go on with the download; nothing may be written any more. So does dropping the store, but
+    /// what still reads from it may keep it for a while.
+    pub fn release(&self) {
+        if let State::Download { marker, .. } = &self.state {
+            marker.release();
+        }
     }
 
     /// Makes what is written durable, and has the marker say so.
@@ -130,10 +138,17 @@ impl Store for FileStore {
         if boot.is_some() {
             self.save_stamp(&survey, *boot);
         }
-        self.content.stop_writing();
+        self.content.stop_writing(&survey);
         marker.remove()?;
         finished.store(true, Ordering::Release);
         Ok(())
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        match &self.state {
+            State::Download { finished, .. } if !finished.load(Ordering::Acquire) => Ok(()),
+            _ => self.content.survey_unchanged().map(drop),
+        }
     }
 
     fn sync(&self) -> Result<(), StoreError> {
@@ -146,7 +161,7 @@ impl Store for FileStore {
         }
         self.content.sync()?;
         self.content.root().sync_names()?;
-        self.save_stamp(&self.content.survey_complete()?, None);
+        self.save_stamp(&self.content.survey_unchanged()?, None);
         Ok(())
     }
 }

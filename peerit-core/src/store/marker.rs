@@ -5,14 +5,17 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustix::fs::{FlockOperation, flock};
+
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, ContentId};
 use crate::manifest::{COMPONENT_LENGTH_MAX, Manifest};
 
+use super::beneath::Beneath;
+use super::claim::Claim;
 use super::error::StoreError;
 use super::gather::write_all_at;
 use super::record::{self, BootId, ENTRY_LENGTH, Entry, HEADER_LENGTH, Record};
-use super::replace::replace;
 
 const SUFFIX: &str = ".peerit-partial";
 
@@ -38,11 +41,12 @@ struct Journal {
 
 impl Marker {
     /// Puts a new marker in place of what was there. It stands before the first byte of content
-    /// does.
+    /// does, and no other process goes on with the download until it is released.
     ///
     /// `mtimes_ns` are those of the files that are there; `durable`: whether `held` is on the disk.
     pub(super) fn create(
-        path: PathBuf,
+        claim: Claim,
+        root: &Beneath,
         manifest: &Manifest,
         boot: Option<BootId>,
         held: Bitfield,
@@ -62,9 +66,15 @@ impl Marker {
             bytes.extend_from_slice(&record::encode_entry(&id, Entry::Durable { entries }));
             entries += 1;
         }
-        let file = replace(&path, &bytes)?;
+        let (path, file) = claim.replace(root, &bytes)?;
         let journal = Journal { held, entries, durable: if durable { entries } else { 0 } };
         Ok(Self { path, id, file, journal: Mutex::new(journal) })
+    }
+
+    /// Lets others go on with the download, though the marker is open still.
+    pub(super) fn release(&self) {
+        // Fails where there are no locks.
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 
     pub(super) fn holds(&self, chunk: ChunkIndex) -> bool {

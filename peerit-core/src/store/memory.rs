@@ -71,6 +71,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn sync(&self) -> Result<(), StoreError> {
         Ok(())
     }

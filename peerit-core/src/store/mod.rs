@@ -6,6 +6,7 @@
 
 mod beneath;
 mod check;
+mod claim;
 mod content;
 pub mod create;
 mod error;
@@ -46,7 +47,8 @@ pub trait Store: Send + Sync {
     /// Fills `buffer` from `offset` (bytes from the start of the content).
     ///
     /// # Errors
-    /// When a file is gone, shorter than the manifest says, or unreadable.
+    /// When a file is gone, shorter than the manifest says, written to by another program since it was
+    /// verified, or unreadable.
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError>;
 
     /// Writes a verified chunk: `blocks`, joined, from `offset` (bytes from the start of the
@@ -68,6 +70,13 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Those of the file system.
     fn finish(&self) -> Result<(), StoreError>;
+
+    /// Whether complete content still looks as it did when it was verified; none of it is read. Of
+    /// what is not complete nothing is said.
+    ///
+    /// # Errors
+    /// [`StoreError::Modified`], [`StoreError::Length`] and the like: only a check tells what is left.
+    fn check(&self) -> Result<(), StoreError>;
 
     /// Makes what was written durable, so that not even a power cut loses it. Idempotent.
     ///

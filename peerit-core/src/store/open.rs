@@ -9,6 +9,7 @@ use crate::manifest::Manifest;
 
 use super::beneath::Beneath;
 use super::check::{check_chunks, chunks_of};
+use super::claim::Claim;
 use super::content::ContentFiles;
 use super::error::StoreError;
 use super::files::{FileStore, State};
@@ -58,15 +59,29 @@ impl FileStore {
     ///
     /// # Errors
     /// [`StoreError::Exists`] when there are files that differ and no download left them, and
-    /// overwriting was not asked for; [`StoreError::OtherDownload`] likewise. [`StoreError::Unfit`]
-    /// for links and folders in the place of files of a download. [`StoreError::Missing`] when the
-    /// folder of shared content is not there. Those of the file system.
+    /// overwriting was not asked for; [`StoreError::OtherDownload`] likewise. [`StoreError::Busy`] when another process has the download, or this one, which did not
+    /// [`FileStore::release`] it. [`StoreError::Unfit`]
+    /// for links and folders in the place of files. [`StoreError::Missing`], [`StoreError::Length`] and
+    /// [`StoreError::Modified`] when shared content is not as the manifest says. Those of the file
+    /// system.
     pub fn open(
         manifest: &Manifest,
         options: OpenOptions,
         progress: &dyn Fn(u64),
     ) -> Result<(Self, Bitfield), StoreError> {
         Self::open_in_boot(manifest, options, marker::boot_id(), progress)
+    }
+
+    /// Which chunks of a download are held, as far as its marker tells; nothing is checked, and a
+    /// download without a marker holds none.
+    #[must_use]
+    pub fn recorded(manifest: &Manifest, options: &OpenOptions) -> Bitfield {
+        let name = options.name.as_deref().unwrap_or(manifest.name());
+        let path = marker::path_of(&options.folder, name, manifest.content_id());
+        match marker::read(&path, manifest) {
+            Record::Of(history) => history.held,
+            _ => Bitfield::empty(manifest.layout().chunk_count()),
+        }
     }
 
     pub(super) fn open_in_boot(
@@ -93,42 +108,57 @@ struct Opening<'a> {
 impl Opening<'_> {
     fn origin(self) -> Result<(FileStore, Bitfield), StoreError> {
         let root = Beneath::open(&self.options.folder)?;
-        let survey = Survey::of(self.manifest, &root, &self.name);
+        let survey = Survey::of(self.manifest, &root, &self.name).without_unfit()?;
+        let content = self.files(root, &survey);
+        content.check_lengths(&survey)?;
         let stamp = self.stamp();
         let evidence =
             stamp.as_ref().map_or(Evidence::Nothing, |stamp| Evidence::Stamp(stamp, self.boot));
-        let (content, held) = self.check(root, &survey, evidence)?;
-        Ok((self.read_only(content, &survey, &held, stamp.as_ref()), held))
+        let held = self.check(&content, &survey, evidence)?;
+        if let Some(file) = self.first_changed(&survey, &held, stamp.as_ref()) {
+            return Err(StoreError::Modified { path: content.path(file) });
+        }
+        Ok((self.read_only(content, &survey, stamp.as_ref()), held))
     }
 
     fn download(self) -> Result<(FileStore, Bitfield), StoreError> {
         let root = Beneath::create(&self.options.folder)?;
-        let survey = Survey::of(self.manifest, &root, &self.name).without_unfit()?;
-        let folders_there = self.look_at_folders(&root)?;
         let path = marker::path_of(root.path(), &self.name, self.manifest.content_id());
+        let claim = Claim::of(path.clone(), &root, &self.name);
         let record = marker::read(&path, self.manifest);
         if matches!(record, Record::OtherContent) && !self.options.overwrite {
             return Err(StoreError::OtherDownload { path });
         }
+        let claim = claim?;
+        let survey = Survey::of(self.manifest, &root, &self.name).without_unfit()?;
+        let folders_there = self.look_at_folders(&root)?;
         let stamp = if matches!(record, Record::Absent) { self.stamp() } else { None };
         let evidence = match (&record, &stamp) {
             (Record::Of(history), _) => Evidence::Record(history, self.boot),
             (_, Some(stamp)) => Evidence::Stamp(stamp, self.boot),
             _ => Evidence::Nothing,
         };
-        let (content, held) = self.check(root, &survey, evidence)?;
+        let content = self.files(root, &survey);
+        let held = self.check(&content, &survey, evidence)?;
         let ours = matches!(record, Record::Of(_) | Record::Damaged);
         if !ours && !self.options.overwrite {
             self.refuse_others(&content, &survey, &held, stamp.as_ref())?;
         }
         let in_place = folders_there && held.is_full() && self.lengths_fit(&survey);
         if matches!(record, Record::Absent) && in_place {
-            return Ok((self.read_only(content, &survey, &held, stamp.as_ref()), held));
+            return Ok((self.read_only(content, &survey, stamp.as_ref()), held));
         }
         let durable = matches!(&record, Record::Of(history) if !held.has_beyond(&history.durable));
         let mtimes_ns = survey.all().map(|facts| facts.map(|facts| facts.mtime_ns));
-        let marker =
-            Marker::create(path, self.manifest, self.boot, held.clone(), durable, mtimes_ns)?;
+        let marker = Marker::create(
+            claim,
+            content.root(),
+            self.manifest,
+            self.boot,
+            held.clone(),
+            durable,
+            mtimes_ns,
+        )?;
         if !durable {
             content.doubt_durability();
         }
@@ -143,36 +173,49 @@ impl Opening<'_> {
         self.options.stamp.clone().or_else(stored)
     }
 
-    /// Hashes what the evidence leaves in doubt.
-    fn check(
-        &self,
-        root: Beneath,
-        survey: &Survey,
-        evidence: Evidence<'_>,
-    ) -> Result<(ContentFiles, Bitfield), StoreError> {
-        let plan = plan(self.manifest, survey, evidence);
+    fn files(&self, root: Beneath, survey: &Survey) -> ContentFiles {
         let handles = Arc::clone(&self.options.handles);
-        let content = ContentFiles::new(self.manifest, root, self.name.clone(), survey, handles);
-        let mut held = plan.trusted;
-        let cancelled = || self.options.cancelled.load(Ordering::Relaxed);
-        check_chunks(&content, &plan.doubtful, &mut held, &cancelled, self.progress)?;
-        Ok((content, held))
+        ContentFiles::new(self.manifest, root, self.name.clone(), survey, handles)
     }
 
-    fn read_only(
-        self,
-        content: ContentFiles,
+    /// Hashes what the evidence leaves in doubt; tells what is held.
+    fn check(
+        &self,
+        content: &ContentFiles,
+        survey: &Survey,
+        evidence: Evidence<'_>,
+    ) -> Result<Bitfield, StoreError> {
+        let plan = plan(self.manifest, survey, evidence);
+        let mut held = plan.trusted;
+        let cancelled = || self.options.cancelled.load(Ordering::Relaxed);
+        check_chunks(content, &plan.doubtful, &mut held, &cancelled, self.progress)?;
+        Ok(held)
+    }
+
+    /// A file of the first chunk that does not match: one that looks changed, if that can be told.
+    fn first_changed(
+        &self,
         survey: &Survey,
         held: &Bitfield,
         stamp: Option<&Stamp>,
-    ) -> FileStore {
+    ) -> Option<usize> {
+        let layout = self.manifest.layout();
+        let chunk = layout.chunks().find(|&chunk| !held.contains(chunk))?;
+        let (start, length) = (layout.chunk_start(chunk), layout.length_of(chunk));
+        let files = || self.manifest.file_ranges(start, length.into()).map(|range| range.file);
+        let looks_changed = |&file: &usize| {
+            let facts = survey.facts(file);
+            stamp.is_some_and(|stamp| facts.is_none_or(|facts| !stamp.vouches_for(file, facts)))
+        };
+        files().find(looks_changed).or_else(|| files().next())
+    }
+
+    fn read_only(self, content: ContentFiles, survey: &Survey, stamp: Option<&Stamp>) -> FileStore {
         let stamp_path = self.options.stamp_path;
         let store = FileStore { content, state: State::ReadOnly, stamp_path };
-        if held.is_full() {
-            // What another program wrote, or we in an earlier boot, is as durable as it gets.
-            let ours = stamp.filter(|stamp| stamp.counts_in(self.boot)).and_then(Stamp::boot);
-            store.save_stamp(survey, ours);
-        }
+        // What another program wrote, or we in an earlier boot, is as durable as it gets.
+        let ours = stamp.filter(|stamp| stamp.counts_in(self.boot)).and_then(Stamp::boot);
+        store.save_stamp(survey, ours);
         store
     }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may panic")]
 
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,16 @@ pub(crate) fn noise(length: usize) -> Vec<u8> {
 pub(crate) fn write(path: &Path, content: &[u8]) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, content).unwrap();
+}
+
+/// Changes one bit of a file in place.
+pub(crate) fn flip(path: &Path, position: u64) {
+    let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, position).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], position).unwrap();
+    // Whatever the clock of the file system: now it was written to.
+    file.set_modified(std::time::SystemTime::now() + Duration::from_secs(1)).unwrap();
 }
 
 /// Shares `path`; gives the handle and what others need.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join3;
 
+use super::super::status::ShareState;
 use super::*;
 use crate::runtime::testing::on_each_runtime;
 use crate::runtime::{Runtime, timeout};
@@ -60,5 +61,55 @@ fn a_stop_does_not_wait_for_a_check_that_has_not_begun() {
         node.context.chores.run(|| {}).await;
         timeout(&*runtime, DEADLINE, node.shutdown()).await.unwrap();
         assert!(!copy.exists(), "it was taken back");
+    });
+}
+
+#[test]
+fn what_is_shared_again_while_it_is_removed_stays() {
+    on_each_runtime(|runtime| async move {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("film.mkv");
+        std::fs::write(&content, b"content").unwrap();
+        let node = node(&runtime).await;
+        let share = node.share(&content, ShareOptions::default()).await.unwrap();
+        let manifest = share.manifest().unwrap().clone();
+        let seed = || Box::pin(node.seed(manifest.clone(), &content, SeedOptions::default()));
+        // Nobody waits for the removal of a share() that is given up.
+        drop(RemovedOnDrop { node: &node, share: Some(share.clone()) });
+        let again = seed().await.unwrap();
+        share.ended().await;
+        assert!(node.find(again.content_id()).is_some());
+
+        again.leave();
+        let mut last = seed();
+        assert!((&mut last).now_or_never().is_none(), "it waits");
+        again.remove().await;
+        timeout(&*runtime, DEADLINE, last).await.unwrap().unwrap().completed().await.unwrap();
+        timeout(&*runtime, DEADLINE, node.shutdown()).await.unwrap();
+    });
+}
+
+#[test]
+fn what_is_shared_again_is_given_to_peers_again() {
+    on_each_runtime(|runtime| async move {
+        let temp = tempfile::tempdir().unwrap();
+        let content = temp.path().join("film.mkv");
+        std::fs::write(&content, b"content").unwrap();
+        let node = node(&runtime).await;
+        let share = || node.share(&content, ShareOptions::default());
+        let before = share().await.unwrap();
+        before.pause().await;
+        assert_eq!(share().await.unwrap().status().state, ShareState::Seeding);
+
+        std::fs::write(&content, b"another").unwrap();
+        let file = std::fs::File::options().write(true).open(&content).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        // The look has come to its end by then, but not all that follows from it.
+        while before.completed().await.is_ok() {
+            before.resume().await;
+        }
+        std::fs::write(&content, b"content").unwrap();
+        assert_eq!(share().await.unwrap().status().state, ShareState::Seeding);
+        timeout(&*runtime, DEADLINE, node.shutdown()).await.unwrap();
     });
 }

@@ -76,7 +76,8 @@ impl SwarmDriver<'_> {
     }
 }
 
-fn verified_bytes(have: &Bitfield, manifest: &Manifest) -> u64 {
+/// How many bytes these chunks are.
+pub(crate) fn verified_bytes(have: &Bitfield, manifest: &Manifest) -> u64 {
     let layout = manifest.layout();
     let full = u64::from(have.count()) * u64::from(layout.chunk_length());
     let last = have.len().checked_sub(1).map(ChunkIndex).filter(|&last| have.contains(last));

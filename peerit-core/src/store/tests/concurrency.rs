@@ -58,3 +58,29 @@ fn a_sync_does_not_vouch_for_chunks_written_meanwhile() {
     let (_, held, hashed) = fixture.open_with(fixture.options(), OTHER_BOOT).unwrap();
     assert_eq!((held.len(), hashed), (30, 0));
 }
+
+#[test]
+fn two_downloads_into_one_place_do_not_meet() {
+    let fixture = Fixture::new(&[("a", 3 * CHUNK)]);
+    let is_busy = |opened: Result<(FileStore, Vec<u32>, u64), StoreError>| matches!(opened, Err(StoreError::Busy { path }) if path == fixture.path("name"));
+    let open = || fixture.open_with(fixture.options(), BOOT);
+    let opened: Vec<_> = thread::scope(|scope| {
+        [(); 8].map(|()| scope.spawn(open)).map(|it| it.join().unwrap()).into()
+    });
+    let (one, others): (Vec<_>, Vec<_>) = opened.into_iter().partition(Result::is_ok);
+    assert_eq!((one.len(), others.into_iter().all(is_busy)), (1, true));
+    let Some(Ok((store, _, _))) = one.into_iter().next() else { unreachable!() };
+    fixture.write(&store, [0]);
+    assert!(is_busy(open()));
+    let overwriting = OpenOptions { overwrite: true, ..fixture.options() };
+    assert!(is_busy(fixture.open_with(overwriting, BOOT)));
+
+    store.release();
+    let (next, held, _) = open().unwrap();
+    assert_eq!(held, [0]);
+    drop(store);
+    assert!(is_busy(open()), "the lock is that of the new one");
+    fixture.write(&next, fixture.all());
+    next.finish().unwrap();
+    assert_eq!(open().unwrap().1.len(), 3);
+}

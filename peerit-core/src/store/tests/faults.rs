@@ -42,6 +42,15 @@ fn a_full_disk_loses_nothing_and_can_be_made_good() {
 }
 
 #[test]
+fn an_error_says_what_to_do_about_the_disk() {
+    let full = rustix::io::Errno::NOSPC;
+    let error = StoreError::io("film", full).to_string();
+    assert_eq!(error, format!("film: {}: free some space", std::io::Error::from(full)));
+    let error = StoreError::io("film", rustix::io::Errno::ROFS).to_string();
+    assert!(error.ends_with(": make the file system writable"), "{error}");
+}
+
+#[test]
 fn a_write_that_failed_can_be_made_again() {
     let fixture = fixture();
     let (store, _, _) = fixture.open();

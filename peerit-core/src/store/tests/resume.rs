@@ -11,7 +11,8 @@ fn what_was_written_is_held_without_hashing() {
     let fixture = fixture();
     let (store, _, _) = fixture.open();
     fixture.write(&store, [0, 4]);
-    // As kill -9 does: nothing is told to end.
+    // As kill -9 does: nothing is told to end, but the system releases what was locked.
+    store.release();
     std::mem::forget(store);
     for _ in 0..2 {
         let (store, held, hashed) = fixture.open();
@@ -195,6 +196,23 @@ fn after_another_boot_a_stamp_counts_if_the_content_was_durable() {
     fs::write(fixture.path("stamp"), kept).unwrap();
     store.sync().unwrap();
     assert_eq!(hashed(OTHER_BOOT), 0);
+}
+
+#[test]
+fn an_edit_after_the_download_is_noticed_and_not_vouched_for() {
+    let fixture = fixture();
+    let (store, _, _) = fixture.open_with(fixture.stamped(), BOOT).unwrap();
+    fixture.write(&store, fixture.all());
+    store.check().unwrap();
+    store.finish().unwrap();
+    store.check().unwrap();
+    store.read(0, &mut [0; 10]).unwrap();
+    set_mtime(&fixture.path("name/a"), 5);
+    assert!(matches!(store.read(0, &mut [0; 10]), Err(StoreError::Modified { .. })));
+    assert!(matches!(store.check(), Err(StoreError::Modified { .. })));
+    assert!(store.sync().is_err());
+    drop(store);
+    assert_eq!(fixture.open_with(fixture.stamped(), BOOT).unwrap().2, 3 * CHUNK as u64);
 }
 
 #[test]
