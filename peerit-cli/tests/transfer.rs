@@ -5,8 +5,14 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use support::Machine;
@@ -90,4 +96,24 @@ fn a_stranger_s_file_is_not_overwritten_unless_asked() {
     assert_eq!(fs::read(loading.path("a.txt")).unwrap(), b"my work");
     loading.run(&["download", "a.txt.p2p", "--peer", &peer, "--overwrite"]);
     assert_eq!(fs::read(loading.path("a.txt")).unwrap(), b"content");
+}
+
+#[test]
+fn a_download_that_finds_nobody_says_why_in_a_pipe() {
+    let machine = Machine::new();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let tracker = silent.local_addr().unwrap();
+    let link = format!("peerit:{}?tr={tracker}", "07".repeat(32));
+    let mut command = machine.command(&["download", &link, "--no-daemon"]);
+    let mut download = command.stderr(Stdio::piped()).spawn().unwrap();
+    let (told, said) = mpsc::channel();
+    let err = BufReader::new(download.stderr.take().unwrap());
+    let reader = thread::spawn(move || told.send(err.lines().next()));
+    let said = said.recv_timeout(Duration::from_secs(60));
+    download.kill().unwrap();
+    download.wait().unwrap();
+    reader.join().unwrap().unwrap();
+    let said = said.expect("it is told within a minute").unwrap().unwrap();
+    let expected = format!("peerit: waiting: tracker {tracker} ");
+    assert!(said.starts_with(&expected), "{said}");
 }
