@@ -127,6 +127,14 @@ impl World {
     }
 }
 
+fn tracker() -> TrackerService {
+    let config = TrackerServiceConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..TrackerServiceConfig::default()
+    };
+    TrackerService::start(runtime().unwrap(), config).unwrap()
+}
+
 /// A share in the middle of its download.
 pub(crate) fn status() -> ShareStatus {
     ShareStatus {
@@ -321,6 +329,25 @@ fn share_seeds_by_the_daemon_and_prints_file_and_link() {
     assert_eq!(status["shares"][0]["state"], "seeding");
     assert_eq!(status["shares"][0]["complete"], true);
     assert!(world.run("status").out.contains("a.txt"));
+    daemon.stop();
+}
+
+#[test]
+fn share_warns_of_trackers_that_do_not_answer_and_of_no_other() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.file("a.txt", b"content");
+    let tracker = tracker();
+    let shared = world.run(&format!("share a.txt --tracker {}", tracker.local_address()));
+    assert!(shared.code == 0 && !shared.err.contains("warning"), "{shared:?}");
+
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    world.file("b.txt", b"other content");
+    let shared = world.run(&format!("share b.txt --json --tracker {silent}"));
+    assert_eq!(shared.code, 0, "{shared:?}");
+    let expected = format!("warning: tracker {silent} ");
+    assert!(shared.err.contains(&expected) && shared.err.contains("goes on trying"), "{shared:?}");
+    assert!(shared.json()["link"].is_string());
     daemon.stop();
 }
 
@@ -534,11 +561,7 @@ fn doctor_asks_only_who_is_named() {
     assert_eq!(nobody.code, 2);
     assert!(nobody.err.contains("--tracker"), "{nobody:?}");
 
-    let config = TrackerServiceConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        ..TrackerServiceConfig::default()
-    };
-    let tracker = TrackerService::start(runtime().unwrap(), config).unwrap();
+    let tracker = tracker();
     let address = tracker.local_address();
     world.file("a.txt", b"content");
     world.run(&format!("create a.txt --tracker {address}"));
