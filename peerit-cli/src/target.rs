@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use peerit_core::manifest::Manifest;
+use peerit_core::manifest::{Manifest, TRACKER_COUNT_MAX};
 use peerit_core::store::create::{CreateOptions, may_be_of};
 use tempfile::NamedTempFile;
 
@@ -18,6 +18,8 @@ use crate::p2p::read_limited;
 pub(crate) struct Target {
     path: PathBuf,
     force: bool,
+    /// Of the file that is there, beyond those that the user names.
+    kept_trackers: Vec<String>,
 }
 
 impl Target {
@@ -26,7 +28,8 @@ impl Target {
     pub(crate) fn find(env: &Env, args: &Create, content: &Path) -> Result<Self, CliError> {
         let name = content.file_name().unwrap_or_default().to_string_lossy();
         let file = args.output.clone().unwrap_or_else(|| format!("{name}.p2p").into());
-        let target = Self { path: env.dir.join(file), force: args.force };
+        let mut target =
+            Self { path: env.dir.join(file), force: args.force, kept_trackers: Vec::new() };
         target.refuse_folders()?;
         let options = CreateOptions {
             chunk_length: args.chunk_size,
@@ -34,8 +37,26 @@ impl Target {
             ..CreateOptions::default()
         };
         // What content cannot be shared at all is told by who hashes it.
-        target.refuse_others(|old| may_be_of(old, content, &options).unwrap_or(true))?;
+        let old = target.refuse_others(|old| may_be_of(old, content, &options).unwrap_or(true))?;
+        // People have that file: whoever is found by its trackers is to be found by them still.
+        let old = old.iter().flat_map(|old| old.trackers());
+        let new = old.filter(|tracker| !args.trackers.contains(tracker)).cloned();
+        let room = TRACKER_COUNT_MAX.saturating_sub(args.trackers.len());
+        target.kept_trackers = new.take(room).collect();
         Ok(target)
+    }
+
+    /// Trackers of the file that is replaced, to be named after those that the user names.
+    pub(crate) fn kept_trackers(&self) -> &[String] {
+        &self.kept_trackers
+    }
+
+    /// Tells which trackers are kept.
+    pub(crate) fn note_kept(&self, env: &mut Env) {
+        if !self.kept_trackers.is_empty() {
+            let (path, kept) = (self.path.display(), self.kept_trackers.join(", "));
+            env.note(&format!("{path} goes on naming {kept}: --force leaves that out"));
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -84,20 +105,26 @@ impl Target {
         }
     }
 
-    /// Fails when something is there that must not be replaced.
-    fn refuse_others(&self, is_same: impl FnOnce(&Manifest) -> bool) -> Result<(), CliError> {
+    /// What is there, if it may be replaced and is not to be so by force; fails when it must not be.
+    fn refuse_others(
+        &self,
+        is_same: impl FnOnce(&Manifest) -> bool,
+    ) -> Result<Option<Manifest>, CliError> {
         if self.force {
-            return Ok(());
+            return Ok(None);
         }
-        match File::open(&self.path).and_then(|mut file| read_limited(&mut file)) {
-            Ok(bytes) if Manifest::parse(&bytes).is_ok_and(|old| is_same(&old)) => Ok(()),
-            Ok(_) => Err(CliError::Usage(format!(
+        let bytes = match File::open(&self.path).and_then(|mut file| read_limited(&mut file)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed(error)),
+        };
+        match Manifest::parse(&bytes) {
+            Ok(old) if is_same(&old) => Ok(Some(old)),
+            _ => Err(CliError::Usage(format!(
                 "{} is there already and is not of this content: choose another file with -o, or replace it \
                  with --force",
                 self.path.display()
             ))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(self.failed(error)),
         }
     }
 
@@ -129,7 +156,8 @@ mod tests {
                 create_manifest(&content, &CreateOptions::default(), &|_, _| {}).unwrap()
             })
             .collect();
-        let target = Target { path: temp.path().join("content.p2p"), force: false };
+        let path = temp.path().join("content.p2p");
+        let target = Target { path, force: false, kept_trackers: Vec::new() };
         let start = Barrier::new(manifests.len());
         let write = |manifest: &Manifest| {
             let file = target.written_beside(&manifest.encode()).unwrap();

@@ -232,6 +232,32 @@ fn another_contents_file_is_replaced_only_by_force() {
 }
 
 #[test]
+fn trackers_of_the_file_that_is_replaced_are_kept() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.file("a.txt", b"content");
+    let trackers = || {
+        let shown = world.run("show a.txt.p2p --json").json();
+        shown["trackers"].as_array().unwrap().iter().map(Value::to_string).collect::<Vec<_>>()
+    };
+    world.run("create a.txt --tracker host:1 --tracker host:2");
+    let again = world.run("create a.txt --tracker host:3 --tracker host:2");
+    assert!(again.err.contains("goes on naming host:1: --force"), "{again:?}");
+    assert_eq!(trackers(), ["\"host:3\"", "\"host:2\"", "\"host:1\""]);
+    world.run("create a.txt --tracker 127.0.0.1:9 --force");
+    assert_eq!(trackers(), ["\"127.0.0.1:9\""]);
+
+    assert_eq!(world.run("share a.txt").code, 0);
+    let (own, old) = (trackers().len() - 1, "\"127.0.0.1:9\"".to_owned());
+    assert!(own > 0 && trackers()[own] == old, "{:?}", trackers());
+    let announced = world.run("status a.txt --json").json()["shares"][0]["trackers"].clone();
+    assert!(announced.as_array().unwrap().iter().any(|one| one["tracker"] == "127.0.0.1:9"));
+    world.run("share a.txt --force");
+    assert!(trackers().contains(&old), "the daemon goes on with what it shares");
+    daemon.stop();
+}
+
+#[test]
 fn what_is_in_the_way_is_told_before_anything_is_hashed() {
     let world = World::new();
     world.file("a.txt", b"content");

@@ -33,6 +33,7 @@ pub(crate) async fn run(args: &Create, env: &mut Env) -> Result<(), CliError> {
     let mut client = daemon::connect(env).await?;
     let request = ShareRequest {
         trackers: args.trackers.clone(),
+        more_trackers: target.kept_trackers().to_vec(),
         chunk_length: args.chunk_size,
         hash_algorithm,
     };
@@ -44,6 +45,10 @@ pub(crate) async fn run(args: &Create, env: &mut Env) -> Result<(), CliError> {
     target.write(&manifest)?;
     if !args.json {
         env.note("the daemon seeds it: see `peerit status`");
+        // Without names the file may well be of the same daemon, with the same trackers.
+        if !args.trackers.is_empty() {
+            target.note_kept(env);
+        }
     }
     if args.trackers.is_empty() && are_of_loopback(manifest.trackers()) {
         env.note(
@@ -52,7 +57,7 @@ pub(crate) async fn run(args: &Create, env: &mut Env) -> Result<(), CliError> {
         );
     }
     create::print(env, &manifest, target.path(), args.json)?;
-    if args.trackers.is_empty() {
+    if args.trackers.is_empty() && target.kept_trackers().is_empty() {
         // The daemon's own answers.
         return Ok(());
     }
