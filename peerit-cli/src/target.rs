@@ -43,6 +43,8 @@ impl Target {
         let new = old.filter(|tracker| !args.trackers.contains(tracker)).cloned();
         let room = TRACKER_COUNT_MAX.saturating_sub(args.trackers.len());
         target.kept_trackers = new.take(room).collect();
+        // A folder tells whether it can be written to only by being written to.
+        target.written_beside(&[])?;
         Ok(target)
     }
 
@@ -88,7 +90,8 @@ impl Target {
             .tempfile_in(self.folder())
             // Its own text ends with a name that is nobody's business.
             .map_err(|error| self.failed(error.kind().into()))?;
-        file.write_all(content).map_err(|error| self.failed(error))?;
+        // The file itself does not add its name to errors.
+        file.as_file_mut().write_all(content).map_err(|error| self.failed(error))?;
         file.as_file().sync_all().map_err(|error| self.failed(error))?;
         Ok(file)
     }

@@ -279,6 +279,8 @@ fn what_is_in_the_way_is_told_before_anything_is_hashed() {
     }
     assert!(told("share a.txt -o folder.p2p --force").contains("folder.p2p: "));
     assert!(told("share a.txt -o gone/a.p2p").contains("gone/a.p2p: "));
+    // No user can make files there.
+    assert!(told("share a.txt -o /proc/a.p2p").contains("/proc/a.p2p: "));
     world.file("a.txt", b"longer content");
     assert!(told("share a.txt").contains("--force"));
 }

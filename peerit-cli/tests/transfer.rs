@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -116,4 +116,25 @@ fn a_download_that_finds_nobody_says_why_in_a_pipe() {
     let said = said.expect("it is told within a minute").unwrap().unwrap();
     let expected = format!("peerit: waiting: tracker {tracker} ");
     assert!(said.starts_with(&expected), "{said}");
+}
+
+#[test]
+fn what_is_seeded_although_its_file_cannot_be_written_is_told() {
+    let machine = Machine::new();
+    fs::write(machine.path("a.txt"), "content").unwrap();
+    let daemon = machine.daemon();
+    // A full disk to this process: files can be made, but hold nothing.
+    let mut full = Command::new("sh");
+    full.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" share a.txt -o b.p2p"])
+        .arg(env!("CARGO_BIN_EXE_peerit"))
+        .current_dir(machine.path(""))
+        .env("PEERIT_DATA_DIR", machine.data_dir());
+    let output = full.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("/b.p2p: ") && !said.contains(".peerit"), "{said}");
+    let id = machine.status()["shares"][0]["id"].as_str().unwrap().to_owned();
+    let expected = format!("until `peerit remove {}`: peerit:{id}", &id[..12]);
+    assert!(said.contains(&expected), "{said}");
+    daemon.kill();
 }

@@ -13,6 +13,7 @@ use super::create;
 use crate::args::Create;
 use crate::env::Env;
 use crate::error::CliError;
+use crate::find::short_id;
 use crate::hashing::Meter;
 use crate::progress::shorten;
 use crate::target::Target;
@@ -42,7 +43,12 @@ pub(crate) async fn run(args: &Create, env: &mut Env) -> Result<(), CliError> {
     let shared = client.share(&path, &request, |done, total| meter.draw(env, done, total)).await;
     meter.end(env);
     let manifest = shared?;
-    target.write(&manifest)?;
+    if let Err(error) = target.write(&manifest) {
+        // Hours of hashing may be in it: it is for the user to say what becomes of it.
+        let (link, id) = (create::link(&manifest), short_id(manifest.content_id()));
+        env.note(&format!("the daemon seeds it all the same, until `peerit remove {id}`: {link}"));
+        return Err(error);
+    }
     if !args.json {
         env.note("the daemon seeds it: see `peerit status`");
         // Without names the file may well be of the same daemon, with the same trackers.
