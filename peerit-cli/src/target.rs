@@ -30,7 +30,7 @@ impl Target {
         let file = args.output.clone().unwrap_or_else(|| format!("{name}.p2p").into());
         let mut target =
             Self { path: env.dir.join(file), force: args.force, kept_trackers: Vec::new() };
-        target.refuse_folders()?;
+        target.refuse_unfit()?;
         let options = CreateOptions {
             chunk_length: args.chunk_size,
             hash_algorithm: args.hash.unwrap_or_default(),
@@ -96,14 +96,17 @@ impl Target {
         Ok(file)
     }
 
-    /// A file can be neither where no folder is nor where one is.
-    fn refuse_folders(&self) -> Result<(), CliError> {
+    /// A file needs a folder, and takes the place of nothing but a file: not of a device, even by force.
+    fn refuse_unfit(&self) -> Result<(), CliError> {
         let folder = fs::metadata(self.folder()).map_err(|error| self.failed(error))?;
         if !folder.is_dir() {
             return Err(self.failed(ErrorKind::NotADirectory.into()));
         }
-        match self.path.symlink_metadata() {
-            Ok(there) if there.is_dir() => Err(self.failed(ErrorKind::IsADirectory.into())),
+        match fs::metadata(&self.path) {
+            Ok(there) if !there.is_file() => Err(CliError::Usage(format!(
+                "{}: is there already and is no regular file: choose another with -o",
+                self.path.display()
+            ))),
             _ => Ok(()),
         }
     }

@@ -3,7 +3,10 @@
 use std::fs;
 use std::io::{self, Cursor, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use async_channel::Sender;
@@ -283,6 +286,24 @@ fn what_is_in_the_way_is_told_before_anything_is_hashed() {
     assert!(told("share a.txt -o /proc/a.p2p").contains("/proc/a.p2p: "));
     world.file("a.txt", b"longer content");
     assert!(told("share a.txt").contains("--force"));
+}
+
+#[test]
+fn only_a_regular_file_is_replaced() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    let fifo = world.path("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    // What is like a device, but can be made by every user.
+    let _socket = UnixListener::bind(world.path("socket")).unwrap();
+    std::os::unix::fs::symlink("fifo", world.path("link")).unwrap();
+    for name in ["fifo", "socket", "link"] {
+        for force in ["", "--force"] {
+            let refused = world.run(&format!("create a.txt -o {name} {force}"));
+            assert!(refused.code == 2 && refused.err.contains("no regular file"), "{refused:?}");
+        }
+    }
+    assert!(fs::symlink_metadata(fifo).unwrap().file_type().is_fifo());
 }
 
 #[test]
