@@ -26,6 +26,12 @@ impl Target {
     /// `NAME.p2p`, or what the user says. Hashing may take hours: what will keep the file from being written is told
     /// before, as far as it is known without the content's bytes.
     pub(crate) fn find(env: &Env, args: &Create, content: &Path) -> Result<Self, CliError> {
+        if args.output.as_deref() == Some(Path::new("-")) {
+            return Err(CliError::Usage(
+                "-o -: a .p2p file is not written to standard output: name a file, such as ./- for one of that name"
+                    .to_owned(),
+            ));
+        }
         let name = content.file_name().unwrap_or_default().to_string_lossy();
         let file = args.output.clone().unwrap_or_else(|| format!("{name}.p2p").into());
         let mut target =

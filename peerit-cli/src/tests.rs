@@ -307,6 +307,17 @@ fn only_a_regular_file_is_replaced() {
 }
 
 #[test]
+fn a_dash_is_no_name_for_a_file() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    let refused = world.run("create a.txt -o -");
+    assert!(refused.code == 2 && refused.err.contains("standard output"), "{refused:?}");
+    assert!(!world.path("-").exists());
+    assert_eq!(world.run("create a.txt -o ./-").code, 0);
+    assert!(world.path("-").exists());
+}
+
+#[test]
 fn create_and_show_print_json() {
     let world = World::new();
     world.file("a.txt", b"content");
