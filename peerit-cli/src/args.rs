@@ -54,7 +54,7 @@ pub(crate) struct Create {
     /// The file or folder
     #[structopt(value_name = "PATH", parse(from_os_str))]
     pub(crate) path: PathBuf,
-    /// What to write [default: NAME.p2p, here]
+    /// What to write [default: NAME.p2p, here, or beside the folder when here is inside of it]
     #[structopt(short, long, value_name = "FILE.p2p", parse(from_os_str))]
     pub(crate) output: Option<PathBuf>,
     /// A tracker; can be given many times [default for share: the daemon's own]. Those of a .p2p file of the same

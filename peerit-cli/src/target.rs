@@ -23,20 +23,13 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// `NAME.p2p`, or what the user says. Hashing may take hours: what will keep the file from being written is told
-    /// before, as far as it is known without the content's bytes.
+    /// Hashing may take hours: what will keep the file from being written is told before, as far as it is known
+    /// without the content's bytes.
     pub(crate) fn find(env: &Env, args: &Create, content: &Path) -> Result<Self, CliError> {
-        if args.output.as_deref() == Some(Path::new("-")) {
-            return Err(CliError::Usage(
-                "-o -: a .p2p file is not written to standard output: name a file, such as ./- for one of that name"
-                    .to_owned(),
-            ));
-        }
-        let name = content.file_name().unwrap_or_default().to_string_lossy();
-        let file = args.output.clone().unwrap_or_else(|| format!("{name}.p2p").into());
-        let mut target =
-            Self { path: env.dir.join(file), force: args.force, kept_trackers: Vec::new() };
+        let path = place(env, args.output.as_deref(), content)?;
+        let mut target = Self { path, force: args.force, kept_trackers: Vec::new() };
         target.refuse_unfit()?;
+        target.refuse_inside(content)?;
         let options = CreateOptions {
             chunk_length: args.chunk_size,
             hash_algorithm: args.hash.unwrap_or_default(),
@@ -117,6 +110,18 @@ impl Target {
         }
     }
 
+    /// In the content it would be a part of what it describes, and make it other content the next time.
+    fn refuse_inside(&self, content: &Path) -> Result<(), CliError> {
+        let path = canonical(self.folder())?.join(self.path.file_name().unwrap_or_default());
+        if path.starts_with(canonical(content)?) {
+            return Err(CliError::Usage(format!(
+                "{}: is inside of the content that it would describe: choose another place with -o",
+                self.path.display()
+            )));
+        }
+        Ok(())
+    }
+
     /// What is there, if it may be replaced and is not to be so by force; fails when it must not be.
     fn refuse_others(
         &self,
@@ -147,6 +152,27 @@ impl Target {
     fn failed(&self, error: std::io::Error) -> CliError {
         CliError::io(&self.path)(error)
     }
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, CliError> {
+    fs::canonicalize(path).map_err(CliError::io(path))
+}
+
+/// What the user says, or `NAME.p2p`: here, or, when that is inside of the content, beside it.
+fn place(env: &Env, output: Option<&Path>, content: &Path) -> Result<PathBuf, CliError> {
+    if output == Some(Path::new("-")) {
+        return Err(CliError::Usage(
+            "-o -: a .p2p file is not written to standard output: name a file, such as ./- for one of that name"
+                .to_owned(),
+        ));
+    }
+    if let Some(output) = output {
+        return Ok(env.dir.join(output));
+    }
+    let is_inside = canonical(&env.dir)?.starts_with(canonical(content)?);
+    let folder = content.parent().filter(|_| is_inside).unwrap_or(&env.dir);
+    let name = content.file_name().unwrap_or_default().to_string_lossy();
+    Ok(folder.join(format!("{name}.p2p")))
 }
 
 #[cfg(test)]

@@ -318,6 +318,24 @@ fn a_dash_is_no_name_for_a_file() {
 }
 
 #[test]
+fn a_file_is_never_inside_of_the_content_that_it_describes() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    for _ in 0..2 {
+        let created = world.run("create .");
+        assert_eq!(created.code, 0, "{created:?}");
+    }
+    assert!(world.folder.path().join("work.p2p").exists(), "beside the folder");
+    std::os::unix::fs::symlink("work", world.folder.path().join("alias")).unwrap();
+    for line in ["create . -o b.p2p", "create ../alias -o b.p2p", "create a.txt -o a.txt --force"] {
+        let refused = world.run(line);
+        assert!(refused.code == 2 && refused.err.contains("inside of the content"), "{refused:?}");
+    }
+    assert_eq!(fs::read(world.path("a.txt")).unwrap(), b"content");
+    assert!(!world.path("b.p2p").exists());
+}
+
+#[test]
 fn create_and_show_print_json() {
     let world = World::new();
     world.file("a.txt", b"content");
