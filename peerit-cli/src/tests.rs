@@ -218,6 +218,40 @@ fn verify_fails_when_content_differs() {
 }
 
 #[test]
+fn what_verify_advises_works() {
+    let world = World::new();
+    fs::create_dir(world.path("content")).unwrap();
+    let (full, empty) = (world.file("content/full", b"content"), world.file("content/empty", b""));
+    world.run("create content");
+    let verified = || world.run("verify content.p2p content");
+    let download = |option: &str| {
+        world.run(&format!("download content.p2p --no-daemon --seed-for 0s {option}"))
+    };
+
+    fs::remove_file(empty).unwrap();
+    let missing = verified();
+    assert_eq!(missing.code, 1, "{missing:?}");
+    assert!(missing.err.contains("content/empty is not as"), "{missing:?}");
+    assert!(missing.err.contains("`peerit download` gets"), "{missing:?}");
+    assert_eq!(download("").code, 0);
+    assert_eq!(verified().code, 0);
+
+    fs::write(&full, "content and more").unwrap();
+    let longer = verified();
+    assert!(longer.err.contains("content/full is not as"), "{longer:?}");
+    assert!(longer.err.contains("`peerit download --overwrite`"), "{longer:?}");
+    assert_eq!(download("").code, 1);
+    assert_eq!(download("--overwrite").code, 0);
+    assert_eq!(verified().code, 0);
+
+    fs::remove_file(&full).unwrap();
+    fs::create_dir(&full).unwrap();
+    let in_the_way = verified();
+    assert!(in_the_way.err.contains("move it away first"), "{in_the_way:?}");
+    assert_eq!(download("--overwrite").code, 1);
+}
+
+#[test]
 fn another_contents_file_is_replaced_only_by_force() {
     let world = World::new();
     world.file("a.txt", b"content");
