@@ -54,10 +54,11 @@ pub(crate) struct Create {
     /// The file or folder
     #[structopt(value_name = "PATH", parse(from_os_str))]
     pub(crate) path: PathBuf,
-    /// What to write [default: NAME.p2p, here]
+    /// What to write [default: NAME.p2p, here, or beside the folder when here is inside of it]
     #[structopt(short, long, value_name = "FILE.p2p", parse(from_os_str))]
     pub(crate) output: Option<PathBuf>,
-    /// A tracker; can be given many times [default for share: the daemon's own]
+    /// A tracker; can be given many times [default for share: the daemon's own]. Those of a .p2p file of the same
+    /// content that is replaced are kept after it
     #[structopt(long = "tracker", value_name = "HOST:PORT", number_of_values = 1, parse(try_from_str = host_port))]
     pub(crate) trackers: Vec<String>,
     /// Chunk length, a power of two from 64K to 16M [default: by the content's size]
@@ -66,7 +67,7 @@ pub(crate) struct Create {
     /// What chunks are verified with: blake3 or sha1 [default: blake3]
     #[structopt(long, value_name = "HASH")]
     pub(crate) hash: Option<HashAlgorithm>,
-    /// Replaces a .p2p file that describes other content
+    /// Replaces a .p2p file that describes other content, or drops its trackers
     #[structopt(long)]
     pub(crate) force: bool,
     /// Prints JSON

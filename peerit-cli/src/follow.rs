@@ -10,7 +10,8 @@ use crate::env::Env;
 use crate::error::CliError;
 use crate::interrupts::Listener;
 use crate::json;
-use crate::progress::{Display, Line};
+use crate::progress::{Display, Line, shorten};
+use crate::waiting::Patience;
 
 /// Time between two lines of JSON.
 const JSON_INTERVAL: Duration = Duration::from_secs(1);
@@ -29,6 +30,7 @@ pub(crate) async fn to_the_end(
 ) -> Result<ShareStatus, CliError> {
     let mut display = Display::new(env.columns.filter(|_| !json));
     let mut printed: Option<Instant> = None;
+    let mut patience = Patience::default();
     let result = loop {
         match interrupts.or(statuses.next()).await {
             None => break Err(CliError::Interrupted(after_interrupt)),
@@ -39,7 +41,15 @@ pub(crate) async fn to_the_end(
                 break Err(failed(&status));
             }
             Some(Some(Ok(status))) => {
-                display.draw_progress(&mut env.err, &[Line::of(&status)]);
+                let now = Instant::now();
+                let below = patience.reasons(now, &status);
+                if env.columns.is_none()
+                    && !json
+                    && let Some(news) = patience.news(now, &below)
+                {
+                    env.note(&format!("waiting: {}", shorten(&news, usize::MAX)));
+                }
+                display.draw_progress(&mut env.err, &[Line { below, ..Line::of(&status) }]);
                 if json && printed.is_none_or(|at| at.elapsed() >= JSON_INTERVAL) {
                     json::print(env, &json::Share::of(&status), true)?;
                     printed = Some(Instant::now());

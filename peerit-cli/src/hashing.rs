@@ -43,7 +43,8 @@ impl<'a> Meter<'a> {
 
     pub(crate) fn draw(&mut self, env: &mut Env, done: u64, total: u64) {
         let rate = Some(mean_rate(done, self.started.elapsed()));
-        let line = Line { name: self.name, done, total, rate, note: self.note.to_owned() };
+        let (note, below) = (self.note.to_owned(), Vec::new());
+        let line = Line { name: self.name, done, total, rate, note, below };
         self.display.draw_progress(&mut env.err, &[line]);
     }
 

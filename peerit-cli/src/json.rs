@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::amount::RateLimit;
 use crate::env::Env;
 use crate::error::CliError;
+use crate::waiting;
 
 /// `peerit status`.
 #[derive(Debug, Serialize)]
@@ -47,7 +48,7 @@ pub(crate) struct Share {
     pub(crate) name: String,
     /// `fetching_manifest`, `checking`, `downloading`, `seeding`, `paused` or `failed`.
     pub(crate) state: &'static str,
-    /// Why it is in this state; empty where the state says it all.
+    /// Why it is in this state, or why nothing comes; empty where the state says it all.
     pub(crate) reason: String,
     /// Whether every byte is verified, and the files are final.
     pub(crate) complete: bool,
@@ -250,7 +251,7 @@ impl Share {
             id: status.content_id.to_string(),
             name: status.name.clone(),
             state: state(status.state),
-            reason: status.reason.clone(),
+            reason: waiting::reason(status),
             complete: status.complete,
             verified_bytes: status.verified,
             total_bytes: status.total,

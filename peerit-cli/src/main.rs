@@ -17,6 +17,7 @@ mod progress;
 mod target;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -22,6 +22,8 @@ pub(crate) struct Line<'a> {
     pub(crate) rate: Option<u64>,
     /// What stands at the end.
     pub(crate) note: String,
+    /// What stands below, each on a line of its own.
+    pub(crate) below: Vec<String>,
 }
 
 impl<'a> Line<'a> {
@@ -33,7 +35,6 @@ impl<'a> Line<'a> {
             (ShareState::Checking, _) => "checking what is there".to_owned(),
             (ShareState::Paused, _) => "paused: `peerit resume` goes on".to_owned(),
             (ShareState::Failed, _) => status.reason.clone(),
-            (_, 0) if !status.reason.is_empty() => format!("0 peers: {}", status.reason),
             (_, 1) => "1 peer".to_owned(),
             (_, peers) => format!("{peers} peers"),
         };
@@ -44,11 +45,18 @@ impl<'a> Line<'a> {
             total: status.total,
             rate: moves.then_some(status.download_rate),
             note,
+            below: Vec::new(),
         }
     }
 
+    /// The line and what is below it, each at most `columns` wide.
+    fn render_all(&self, columns: usize) -> impl Iterator<Item = String> {
+        let below = self.below.iter().map(move |text| shorten(&format!("  {text}"), columns));
+        std::iter::once(self.render(columns)).chain(below)
+    }
+
     /// The line, at most `columns` wide.
-    pub(crate) fn render(&self, columns: usize) -> String {
+    fn render(&self, columns: usize) -> String {
         let filled = percent_of(BAR_COLUMNS, self.done, self.total);
         let bar = format!("{:-<BAR_COLUMNS$}", "#".repeat(filled));
         let name = shorten(self.name, NAME_COLUMNS);
@@ -119,7 +127,7 @@ impl Display {
     /// Draws one progress line for each share or job.
     pub(crate) fn draw_progress(&mut self, terminal: &mut dyn Write, lines: &[Line<'_>]) {
         let Some(columns) = self.columns else { return };
-        let lines: Vec<_> = lines.iter().map(|line| line.render(columns)).collect();
+        let lines: Vec<_> = lines.iter().flat_map(|line| line.render_all(columns)).collect();
         self.draw(terminal, &lines);
     }
 
@@ -151,7 +159,8 @@ mod tests {
 
     fn line() -> Line<'static> {
         let note = "4 peers".to_owned();
-        Line { name: "big.iso", done: 45 << 20, total: 100 << 20, rate: Some(5 << 20), note }
+        let (done, total, rate) = (45 << 20, 100 << 20, Some(5 << 20));
+        Line { name: "big.iso", done, total, rate, note, below: Vec::new() }
     }
 
     #[test]
@@ -166,6 +175,13 @@ mod tests {
         assert!(!standing.render(80).contains("ETA"));
         let waiting = Line { rate: None, total: 0, done: 0, ..line() };
         assert_eq!(waiting.render(80), "big.iso [------------------------]   0%  4 peers");
+    }
+
+    #[test]
+    fn why_it_waits_stands_below_where_there_is_room() {
+        let waiting = Line { below: vec!["tracker host:1: no\nanswer".to_owned()], ..line() };
+        let lines: Vec<_> = waiting.render_all(60).collect();
+        assert_eq!(lines[1..], ["  tracker host:1: no?answer"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use peerit_core::manifest::Manifest;
+use peerit_core::manifest::{Manifest, TRACKER_COUNT_MAX};
 use peerit_core::store::create::{CreateOptions, may_be_of};
 use tempfile::NamedTempFile;
 
@@ -18,24 +18,46 @@ use crate::p2p::read_limited;
 pub(crate) struct Target {
     path: PathBuf,
     force: bool,
+    /// Of the file that is there, beyond those that the user names.
+    kept_trackers: Vec<String>,
 }
 
 impl Target {
-    /// `NAME.p2p`, or what the user says. Hashing may take hours: what will keep the file from being written is told
-    /// before, as far as it is known without the content's bytes.
+    /// Hashing may take hours: what will keep the file from being written is told before, as far as it is known
+    /// without the content's bytes.
     pub(crate) fn find(env: &Env, args: &Create, content: &Path) -> Result<Self, CliError> {
-        let name = content.file_name().unwrap_or_default().to_string_lossy();
-        let file = args.output.clone().unwrap_or_else(|| format!("{name}.p2p").into());
-        let target = Self { path: env.dir.join(file), force: args.force };
-        target.refuse_folders()?;
+        let path = place(env, args.output.as_deref(), content)?;
+        let mut target = Self { path, force: args.force, kept_trackers: Vec::new() };
+        target.refuse_unfit()?;
+        target.refuse_inside(content)?;
         let options = CreateOptions {
             chunk_length: args.chunk_size,
             hash_algorithm: args.hash.unwrap_or_default(),
             ..CreateOptions::default()
         };
         // What content cannot be shared at all is told by who hashes it.
-        target.refuse_others(|old| may_be_of(old, content, &options).unwrap_or(true))?;
+        let old = target.refuse_others(|old| may_be_of(old, content, &options).unwrap_or(true))?;
+        // People have that file: whoever is found by its trackers is to be found by them still.
+        let old = old.iter().flat_map(|old| old.trackers());
+        let new = old.filter(|tracker| !args.trackers.contains(tracker)).cloned();
+        let room = TRACKER_COUNT_MAX.saturating_sub(args.trackers.len());
+        target.kept_trackers = new.take(room).collect();
+        // A folder tells whether it can be written to only by being written to.
+        target.written_beside(&[])?;
         Ok(target)
+    }
+
+    /// Trackers of the file that is replaced, to be named after those that the user names.
+    pub(crate) fn kept_trackers(&self) -> &[String] {
+        &self.kept_trackers
+    }
+
+    /// Tells which trackers are kept.
+    pub(crate) fn note_kept(&self, env: &mut Env) {
+        if !self.kept_trackers.is_empty() {
+            let (path, kept) = (self.path.display(), self.kept_trackers.join(", "));
+            env.note(&format!("{path} goes on naming {kept}: --force leaves that out"));
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -67,37 +89,59 @@ impl Target {
             .tempfile_in(self.folder())
             // Its own text ends with a name that is nobody's business.
             .map_err(|error| self.failed(error.kind().into()))?;
-        file.write_all(content).map_err(|error| self.failed(error))?;
+        // The file itself does not add its name to errors.
+        file.as_file_mut().write_all(content).map_err(|error| self.failed(error))?;
         file.as_file().sync_all().map_err(|error| self.failed(error))?;
         Ok(file)
     }
 
-    /// A file can be neither where no folder is nor where one is.
-    fn refuse_folders(&self) -> Result<(), CliError> {
+    /// A file needs a folder, and takes the place of nothing but a file: not of a device, even by force.
+    fn refuse_unfit(&self) -> Result<(), CliError> {
         let folder = fs::metadata(self.folder()).map_err(|error| self.failed(error))?;
         if !folder.is_dir() {
             return Err(self.failed(ErrorKind::NotADirectory.into()));
         }
-        match self.path.symlink_metadata() {
-            Ok(there) if there.is_dir() => Err(self.failed(ErrorKind::IsADirectory.into())),
+        match fs::metadata(&self.path) {
+            Ok(there) if !there.is_file() => Err(CliError::Usage(format!(
+                "{}: is there already and is no regular file: choose another with -o",
+                self.path.display()
+            ))),
             _ => Ok(()),
         }
     }
 
-    /// Fails when something is there that must not be replaced.
-    fn refuse_others(&self, is_same: impl FnOnce(&Manifest) -> bool) -> Result<(), CliError> {
-        if self.force {
-            return Ok(());
+    /// In the content it would be a part of what it describes, and make it other content the next time.
+    fn refuse_inside(&self, content: &Path) -> Result<(), CliError> {
+        let path = canonical(self.folder())?.join(self.path.file_name().unwrap_or_default());
+        if path.starts_with(canonical(content)?) {
+            return Err(CliError::Usage(format!(
+                "{}: is inside of the content that it would describe: choose another place with -o",
+                self.path.display()
+            )));
         }
-        match File::open(&self.path).and_then(|mut file| read_limited(&mut file)) {
-            Ok(bytes) if Manifest::parse(&bytes).is_ok_and(|old| is_same(&old)) => Ok(()),
-            Ok(_) => Err(CliError::Usage(format!(
+        Ok(())
+    }
+
+    /// What is there, if it may be replaced and is not to be so by force; fails when it must not be.
+    fn refuse_others(
+        &self,
+        is_same: impl FnOnce(&Manifest) -> bool,
+    ) -> Result<Option<Manifest>, CliError> {
+        if self.force {
+            return Ok(None);
+        }
+        let bytes = match File::open(&self.path).and_then(|mut file| read_limited(&mut file)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed(error)),
+        };
+        match Manifest::parse(&bytes) {
+            Ok(old) if is_same(&old) => Ok(Some(old)),
+            _ => Err(CliError::Usage(format!(
                 "{} is there already and is not of this content: choose another file with -o, or replace it \
                  with --force",
                 self.path.display()
             ))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(self.failed(error)),
         }
     }
 
@@ -108,6 +152,27 @@ impl Target {
     fn failed(&self, error: std::io::Error) -> CliError {
         CliError::io(&self.path)(error)
     }
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, CliError> {
+    fs::canonicalize(path).map_err(CliError::io(path))
+}
+
+/// What the user says, or `NAME.p2p`: here, or, when that is inside of the content, beside it.
+fn place(env: &Env, output: Option<&Path>, content: &Path) -> Result<PathBuf, CliError> {
+    if output == Some(Path::new("-")) {
+        return Err(CliError::Usage(
+            "-o -: a .p2p file is not written to standard output: name a file, such as ./- for one of that name"
+                .to_owned(),
+        ));
+    }
+    if let Some(output) = output {
+        return Ok(env.dir.join(output));
+    }
+    let is_inside = canonical(&env.dir)?.starts_with(canonical(content)?);
+    let folder = content.parent().filter(|_| is_inside).unwrap_or(&env.dir);
+    let name = content.file_name().unwrap_or_default().to_string_lossy();
+    Ok(folder.join(format!("{name}.p2p")))
 }
 
 #[cfg(test)]
@@ -129,7 +194,8 @@ mod tests {
                 create_manifest(&content, &CreateOptions::default(), &|_, _| {}).unwrap()
             })
             .collect();
-        let target = Target { path: temp.path().join("content.p2p"), force: false };
+        let path = temp.path().join("content.p2p");
+        let target = Target { path, force: false, kept_trackers: Vec::new() };
         let start = Barrier::new(manifests.len());
         let write = |manifest: &Manifest| {
             let file = target.written_beside(&manifest.encode()).unwrap();

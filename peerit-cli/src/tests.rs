@@ -3,7 +3,10 @@
 use std::fs;
 use std::io::{self, Cursor, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use async_channel::Sender;
@@ -127,6 +130,14 @@ impl World {
     }
 }
 
+fn tracker() -> TrackerService {
+    let config = TrackerServiceConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..TrackerServiceConfig::default()
+    };
+    TrackerService::start(runtime().unwrap(), config).unwrap()
+}
+
 /// A share in the middle of its download.
 pub(crate) fn status() -> ShareStatus {
     ShareStatus {
@@ -207,6 +218,40 @@ fn verify_fails_when_content_differs() {
 }
 
 #[test]
+fn what_verify_advises_works() {
+    let world = World::new();
+    fs::create_dir(world.path("content")).unwrap();
+    let (full, empty) = (world.file("content/full", b"content"), world.file("content/empty", b""));
+    world.run("create content");
+    let verified = || world.run("verify content.p2p content");
+    let download = |option: &str| {
+        world.run(&format!("download content.p2p --no-daemon --seed-for 0s {option}"))
+    };
+
+    fs::remove_file(empty).unwrap();
+    let missing = verified();
+    assert_eq!(missing.code, 1, "{missing:?}");
+    assert!(missing.err.contains("content/empty is not as"), "{missing:?}");
+    assert!(missing.err.contains("`peerit download` gets"), "{missing:?}");
+    assert_eq!(download("").code, 0);
+    assert_eq!(verified().code, 0);
+
+    fs::write(&full, "content and more").unwrap();
+    let longer = verified();
+    assert!(longer.err.contains("content/full is not as"), "{longer:?}");
+    assert!(longer.err.contains("`peerit download --overwrite`"), "{longer:?}");
+    assert_eq!(download("").code, 1);
+    assert_eq!(download("--overwrite").code, 0);
+    assert_eq!(verified().code, 0);
+
+    fs::remove_file(&full).unwrap();
+    fs::create_dir(&full).unwrap();
+    let in_the_way = verified();
+    assert!(in_the_way.err.contains("move it away first"), "{in_the_way:?}");
+    assert_eq!(download("--overwrite").code, 1);
+}
+
+#[test]
 fn another_contents_file_is_replaced_only_by_force() {
     let world = World::new();
     world.file("a.txt", b"content");
@@ -221,6 +266,32 @@ fn another_contents_file_is_replaced_only_by_force() {
     world.file("notes.p2p", b"not a manifest");
     assert_eq!(world.run("create a.txt -o notes.p2p").code, 2);
     assert_eq!(fs::read(world.path("notes.p2p")).unwrap(), b"not a manifest");
+}
+
+#[test]
+fn trackers_of_the_file_that_is_replaced_are_kept() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.file("a.txt", b"content");
+    let trackers = || {
+        let shown = world.run("show a.txt.p2p --json").json();
+        shown["trackers"].as_array().unwrap().iter().map(Value::to_string).collect::<Vec<_>>()
+    };
+    world.run("create a.txt --tracker host:1 --tracker host:2");
+    let again = world.run("create a.txt --tracker host:3 --tracker host:2");
+    assert!(again.err.contains("goes on naming host:1: --force"), "{again:?}");
+    assert_eq!(trackers(), ["\"host:3\"", "\"host:2\"", "\"host:1\""]);
+    world.run("create a.txt --tracker 127.0.0.1:9 --force");
+    assert_eq!(trackers(), ["\"127.0.0.1:9\""]);
+
+    assert_eq!(world.run("share a.txt").code, 0);
+    let (own, old) = (trackers().len() - 1, "\"127.0.0.1:9\"".to_owned());
+    assert!(own > 0 && trackers()[own] == old, "{:?}", trackers());
+    let announced = world.run("status a.txt --json").json()["shares"][0]["trackers"].clone();
+    assert!(announced.as_array().unwrap().iter().any(|one| one["tracker"] == "127.0.0.1:9"));
+    world.run("share a.txt --force");
+    assert!(trackers().contains(&old), "the daemon goes on with what it shares");
+    daemon.stop();
 }
 
 #[test]
@@ -245,8 +316,57 @@ fn what_is_in_the_way_is_told_before_anything_is_hashed() {
     }
     assert!(told("share a.txt -o folder.p2p --force").contains("folder.p2p: "));
     assert!(told("share a.txt -o gone/a.p2p").contains("gone/a.p2p: "));
+    // No user can make files there.
+    assert!(told("share a.txt -o /proc/a.p2p").contains("/proc/a.p2p: "));
     world.file("a.txt", b"longer content");
     assert!(told("share a.txt").contains("--force"));
+}
+
+#[test]
+fn only_a_regular_file_is_replaced() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    let fifo = world.path("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    // What is like a device, but can be made by every user.
+    let _socket = UnixListener::bind(world.path("socket")).unwrap();
+    std::os::unix::fs::symlink("fifo", world.path("link")).unwrap();
+    for name in ["fifo", "socket", "link"] {
+        for force in ["", "--force"] {
+            let refused = world.run(&format!("create a.txt -o {name} {force}"));
+            assert!(refused.code == 2 && refused.err.contains("no regular file"), "{refused:?}");
+        }
+    }
+    assert!(fs::symlink_metadata(fifo).unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn a_dash_is_no_name_for_a_file() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    let refused = world.run("create a.txt -o -");
+    assert!(refused.code == 2 && refused.err.contains("standard output"), "{refused:?}");
+    assert!(!world.path("-").exists());
+    assert_eq!(world.run("create a.txt -o ./-").code, 0);
+    assert!(world.path("-").exists());
+}
+
+#[test]
+fn a_file_is_never_inside_of_the_content_that_it_describes() {
+    let world = World::new();
+    world.file("a.txt", b"content");
+    for _ in 0..2 {
+        let created = world.run("create .");
+        assert_eq!(created.code, 0, "{created:?}");
+    }
+    assert!(world.folder.path().join("work.p2p").exists(), "beside the folder");
+    std::os::unix::fs::symlink("work", world.folder.path().join("alias")).unwrap();
+    for line in ["create . -o b.p2p", "create ../alias -o b.p2p", "create a.txt -o a.txt --force"] {
+        let refused = world.run(line);
+        assert!(refused.code == 2 && refused.err.contains("inside of the content"), "{refused:?}");
+    }
+    assert_eq!(fs::read(world.path("a.txt")).unwrap(), b"content");
+    assert!(!world.path("b.p2p").exists());
 }
 
 #[test]
@@ -321,6 +441,25 @@ fn share_seeds_by_the_daemon_and_prints_file_and_link() {
     assert_eq!(status["shares"][0]["state"], "seeding");
     assert_eq!(status["shares"][0]["complete"], true);
     assert!(world.run("status").out.contains("a.txt"));
+    daemon.stop();
+}
+
+#[test]
+fn share_warns_of_trackers_that_do_not_answer_and_of_no_other() {
+    let world = World::new();
+    let daemon = world.daemon();
+    world.file("a.txt", b"content");
+    let tracker = tracker();
+    let shared = world.run(&format!("share a.txt --tracker {}", tracker.local_address()));
+    assert!(shared.code == 0 && !shared.err.contains("warning"), "{shared:?}");
+
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    world.file("b.txt", b"other content");
+    let shared = world.run(&format!("share b.txt --json --tracker {silent}"));
+    assert_eq!(shared.code, 0, "{shared:?}");
+    let expected = format!("warning: tracker {silent} ");
+    assert!(shared.err.contains(&expected) && shared.err.contains("goes on trying"), "{shared:?}");
+    assert!(shared.json()["link"].is_string());
     daemon.stop();
 }
 
@@ -534,11 +673,7 @@ fn doctor_asks_only_who_is_named() {
     assert_eq!(nobody.code, 2);
     assert!(nobody.err.contains("--tracker"), "{nobody:?}");
 
-    let config = TrackerServiceConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        ..TrackerServiceConfig::default()
-    };
-    let tracker = TrackerService::start(runtime().unwrap(), config).unwrap();
+    let tracker = tracker();
     let address = tracker.local_address();
     world.file("a.txt", b"content");
     world.run(&format!("create a.txt --tracker {address}"));

@@ -5,8 +5,14 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use support::Machine;
@@ -90,4 +96,45 @@ fn a_stranger_s_file_is_not_overwritten_unless_asked() {
     assert_eq!(fs::read(loading.path("a.txt")).unwrap(), b"my work");
     loading.run(&["download", "a.txt.p2p", "--peer", &peer, "--overwrite"]);
     assert_eq!(fs::read(loading.path("a.txt")).unwrap(), b"content");
+}
+
+#[test]
+fn a_download_that_finds_nobody_says_why_in_a_pipe() {
+    let machine = Machine::new();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let tracker = silent.local_addr().unwrap();
+    let link = format!("peerit:{}?tr={tracker}", "07".repeat(32));
+    let mut command = machine.command(&["download", &link, "--no-daemon"]);
+    let mut download = command.stderr(Stdio::piped()).spawn().unwrap();
+    let (told, said) = mpsc::channel();
+    let err = BufReader::new(download.stderr.take().unwrap());
+    let reader = thread::spawn(move || told.send(err.lines().next()));
+    let said = said.recv_timeout(Duration::from_secs(60));
+    download.kill().unwrap();
+    download.wait().unwrap();
+    reader.join().unwrap().unwrap();
+    let said = said.expect("it is told within a minute").unwrap().unwrap();
+    let expected = format!("peerit: waiting: tracker {tracker} ");
+    assert!(said.starts_with(&expected), "{said}");
+}
+
+#[test]
+fn what_is_seeded_although_its_file_cannot_be_written_is_told() {
+    let machine = Machine::new();
+    fs::write(machine.path("a.txt"), "content").unwrap();
+    let daemon = machine.daemon();
+    // A full disk to this process: files can be made, but hold nothing.
+    let mut full = Command::new("sh");
+    full.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" share a.txt -o b.p2p"])
+        .arg(env!("CARGO_BIN_EXE_peerit"))
+        .current_dir(machine.path(""))
+        .env("PEERIT_DATA_DIR", machine.data_dir());
+    let output = full.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("/b.p2p: ") && !said.contains(".peerit"), "{said}");
+    let id = machine.status()["shares"][0]["id"].as_str().unwrap().to_owned();
+    let expected = format!("until `peerit remove {}`: peerit:{id}", &id[..12]);
+    assert!(said.contains(&expected), "{said}");
+    daemon.kill();
 }

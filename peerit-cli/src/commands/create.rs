@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Create, env: &mut Env) -> Result<(), CliError> {
     let options = CreateOptions {
         chunk_length: args.chunk_size,
         hash_algorithm,
-        trackers: args.trackers.clone(),
+        trackers: [&args.trackers, target.kept_trackers()].concat(),
         created_unix_s: now_unix_s(),
         ..CreateOptions::default()
     };
@@ -32,8 +32,11 @@ pub(crate) fn run(args: &Create, env: &mut Env) -> Result<(), CliError> {
         create_manifest(&path, &options, &|done, total| count.tell(done, total))
     })??;
     target.write(&manifest)?;
-    if manifest.trackers().is_empty() && !args.json {
-        env.note("no --tracker: peers will have to be named with --peer");
+    if !args.json {
+        target.note_kept(env);
+        if manifest.trackers().is_empty() {
+            env.note("no --tracker: peers will have to be named with --peer");
+        }
     }
     print(env, &manifest, target.path(), args.json)
 }

@@ -15,7 +15,7 @@ use crate::env::Env;
 use crate::error::CliError;
 use crate::find::{find, short_id};
 use crate::progress::{Display, shorten};
-use crate::{daemon, json};
+use crate::{daemon, json, waiting};
 
 /// Time between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -73,8 +73,10 @@ fn lines(status: &DaemonStatus, detailed: bool) -> Vec<String> {
     )];
     for share in &status.shares {
         lines.push(share_line(share));
-        if !share.reason.is_empty() {
-            lines.push(format!("{:<12}  {}", "", shorten(&share.reason, usize::MAX)));
+        // Peers and trackers say the rest where they are listed.
+        let reason = if detailed { share.reason.clone() } else { waiting::reason(share) };
+        if !reason.is_empty() {
+            lines.push(format!("{:<12}  {}", "", shorten(&reason, usize::MAX)));
         }
         if share.state == ShareState::Failed {
             let id = short_id(share.content_id);

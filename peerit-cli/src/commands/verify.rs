@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use peerit_core::manifest::Manifest;
-use peerit_core::store::verify::{BadFile, verify};
+use peerit_core::store::verify::{BadFile, BadReason, verify};
 
 use crate::amount::{percent, size};
 use crate::args::Verify;
@@ -49,10 +49,32 @@ pub(crate) fn run(args: &Verify, env: &mut Env) -> Result<(), CliError> {
         true if args.json => Ok(()),
         true => env.print(&format!("{}: all {} verified", path.display(), size(total))),
         false => Err(CliError::Incomplete(format!(
-            "{}: {good} of {all} chunks ({}%) are as they should be: `peerit download` gets the others",
+            "{}: {} not as the .p2p file says, {good} of {all} chunks ({}%) match: {}",
             path.display(),
+            bad_count(&report.bad_files),
             percent(good.into(), all.into()),
+            remedy(&report.bad_files),
         ))),
+    }
+}
+
+fn bad_count(bad: &[BadFile]) -> String {
+    match bad {
+        [one] => format!("{} is", one.path.display()),
+        many => format!("{} files and folders are", many.len()),
+    }
+}
+
+/// What a download does about files like these.
+fn remedy(bad: &[BadFile]) -> &'static str {
+    let is_in_the_way =
+        |file: &BadFile| matches!(file.reason, BadReason::Unfit(_) | BadReason::Unreadable(_));
+    if bad.iter().any(is_in_the_way) {
+        "no download replaces what is no file or cannot be read, move it away first"
+    } else if bad.iter().all(|file| matches!(file.reason, BadReason::Missing)) {
+        "`peerit download` gets what is missing"
+    } else {
+        "`peerit download --overwrite` replaces what differs"
     }
 }
 

@@ -79,6 +79,9 @@ impl From<ManifestError> for ClientError {
 pub struct ShareRequest {
     /// Trackers as "host:port". None (the default): the daemon's own, at the addresses of this machine.
     pub trackers: Vec<String>,
+    /// Trackers to be asked after those, also when they are the daemon's own; beyond
+    /// [`TRACKER_COUNT_MAX`](crate::manifest::TRACKER_COUNT_MAX) in all they are left out. Default: none.
+    pub more_trackers: Vec<String>,
     /// Chunk length in bytes. Default: by the content's length.
     pub chunk_length: Option<u32>,
     /// What the digests are made with. Default: BLAKE3.
@@ -147,6 +150,7 @@ impl DaemonClient {
         self.send(Ask::Share(proto::Share {
             path: convert::path_to_bytes(path),
             trackers: request.trackers.clone(),
+            more_trackers: request.more_trackers.clone(),
             chunk_length_bytes: request.chunk_length.unwrap_or(0),
             hash_algorithm: match request.hash_algorithm {
                 HashAlgorithm::Blake3 => 1,

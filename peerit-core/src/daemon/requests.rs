@@ -84,7 +84,7 @@ impl Client {
 
     async fn share(&mut self, ask: proto::Share) -> Result<Result<Answer, RequestError>, IpcError> {
         let hashed = match share_options(&ask) {
-            Ok((path, options)) => self.hash(path, options).await?,
+            Ok((path, options)) => self.hash(path, options, ask.more_trackers).await?,
             Err(error) => Err(error),
         };
         let shared = match hashed {
@@ -104,6 +104,7 @@ impl Client {
         &mut self,
         path: PathBuf,
         mut options: ShareOptions,
+        more_trackers: Vec<String>,
     ) -> Result<Result<Hashed, RequestError>, IpcError> {
         let office = Arc::clone(&self.office);
         let counts = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
@@ -113,7 +114,7 @@ impl Client {
             counted.0.fetch_max(done, Ordering::Relaxed);
             counted.1.store(total, Ordering::Relaxed);
         }));
-        let mut hashing = Box::pin(office.shares.hash(path, options).fuse());
+        let mut hashing = Box::pin(office.shares.hash(path, options, more_trackers).fuse());
         loop {
             select_biased! {
                 hashed = hashing => return Ok(hashed),

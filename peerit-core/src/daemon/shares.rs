@@ -14,7 +14,7 @@ use super::error::DaemonError;
 use super::record::Record;
 use super::wanted::{Wanted, with_new_trackers};
 use crate::id::ContentId;
-use crate::manifest::{Manifest, ManifestError};
+use crate::manifest::{Manifest, ManifestError, TRACKER_COUNT_MAX};
 use crate::node::{
     DownloadOptions, Node, NodeError, RateLimits, SeedOptions, Share, ShareError, ShareOptions,
     ShareStatus,
@@ -126,12 +126,17 @@ impl Shares {
     pub(super) async fn hash(
         &self,
         path: PathBuf,
-        options: ShareOptions,
+        mut options: ShareOptions,
+        more_trackers: Vec<String>,
     ) -> Result<Hashed, RequestError> {
         if options.trackers.is_empty() {
             self.start_tracker().await?;
         }
-        let trackers = self.node.trackers(&options.trackers);
+        let mut trackers = self.node.trackers(&options.trackers);
+        let room = TRACKER_COUNT_MAX.saturating_sub(trackers.len());
+        let more = more_trackers.into_iter().filter(|more| !trackers.contains(more));
+        trackers.extend(more.take(room).collect::<Vec<_>>());
+        options.trackers.clone_from(&trackers);
         let share = self.node.share(path.clone(), options).await?;
         Ok(Hashed { share, path, trackers })
     }

@@ -36,6 +36,7 @@ mod swarm_driver;
 mod tracker_service;
 #[cfg(test)]
 mod tracker_tests;
+mod trackers;
 mod workers;
 
 pub use announcer::{Announcer, Found};

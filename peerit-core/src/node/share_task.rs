@@ -16,6 +16,7 @@ use super::manifest_fetch::{Arrival, fetch_manifest};
 use super::share::Share;
 use super::status::ShareState;
 use super::swarm_driver::{SwarmDriver, verified_bytes};
+use super::trackers;
 use crate::bitfield::Bitfield;
 use crate::id::ContentId;
 use crate::manifest::{Link, Manifest};
@@ -169,9 +170,11 @@ impl ShareTask {
         let fetched = {
             let fetching = fetch_manifest(&context, link, &found, &self.peers, &arrivals);
             let mut fetching = pin!(fetching.fuse());
+            let mut watching = pin!(trackers::watch(&context, &self.share).fuse());
             loop {
                 select_biased! {
                     manifest = fetching => break Ok(Some(manifest)),
+                    never = watching => match never {},
                     input = self.inputs.recv().fuse() => match input {
                         Ok(Input::Command { command: Command::Pause, .. }) => {
                             self.paused = true;

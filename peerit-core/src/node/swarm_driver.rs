@@ -9,12 +9,10 @@ pub(crate) use publishing::verified_bytes;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use futures_util::{FutureExt, select_biased};
 
-use super::announcer::Found;
 use super::connection::{Connection, Outgoing, Source};
 use super::context::Context;
 use super::error::ShareError;
@@ -24,19 +22,15 @@ use super::memory::Allotment;
 use super::rate_limit::Bounds;
 use super::share::Share;
 use super::share_task::{ShareTask, Stopped};
+use super::trackers;
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, PeerId, PeerKey};
 use crate::manifest::Manifest;
 use crate::nat;
-use crate::runtime::{BoxFuture, blocking, timeout};
+use crate::runtime::{BoxFuture, blocking};
 use crate::store::Store;
 use crate::swarm::{Action, Event, Swarm};
 use crate::time::Timestamp;
-
-/// Most time between two looks at how the trackers answer, and when all do as they did before: a daemon may have
-/// hundreds of shares.
-const TRACKER_STATUS_INTERVAL: Duration = Duration::from_secs(5);
-const TRACKER_STATUS_INTERVAL_IDLE: Duration = Duration::from_secs(30);
 
 /// One share taking part in its swarm.
 pub(crate) struct SwarmDriver<'a> {
@@ -129,7 +123,7 @@ impl<'a> SwarmDriver<'a> {
     pub(crate) async fn run(mut self) -> Result<Stopped, ShareError> {
         let (trackers, seed) = (self.source.manifest.trackers(), self.swarm.is_complete());
         let found = self.context.join(&self.share, trackers, seed);
-        let follow = follow_trackers(Arc::clone(&self.context), self.share.clone(), found);
+        let follow = trackers::follow(Arc::clone(&self.context), self.share.clone(), found);
         self.context.runtime.spawn(Box::pin(follow));
         if self.swarm.is_complete() {
             self.finish();
@@ -359,34 +353,6 @@ impl<'a> SwarmDriver<'a> {
                 drop((done, job));
             }));
         }
-    }
-}
-
-/// Hands what trackers answer to the share, until its topic is left.
-async fn follow_trackers(context: Arc<Context>, share: Share, found: Receiver<Vec<Found>>) {
-    let mut interval = TRACKER_STATUS_INTERVAL;
-    loop {
-        match timeout(&*context.runtime, interval, found.recv()).await {
-            Ok(Ok(peers)) => {
-                if share.inputs().send(Input::Found(peers)).await.is_err() {
-                    return;
-                }
-            }
-            Ok(Err(_)) => return,
-            // Nothing new: but a tracker may have stopped to answer.
-            Err(_) => {}
-        }
-        let trackers = context.announcer.status(share.content_id().topic()).await;
-        let is_calm = trackers.iter().all(|tracker| tracker.reachable);
-        let is_same = share.status().trackers == trackers;
-        interval = match is_calm && is_same {
-            true => TRACKER_STATUS_INTERVAL_IDLE,
-            false => TRACKER_STATUS_INTERVAL,
-        };
-        if is_same {
-            continue;
-        }
-        share.update(|status| status.trackers = trackers);
     }
 }
 
