@@ -20,7 +20,7 @@ pub(crate) enum Input {
     /// A connection is open and both sides have proved that they know the manifest.
     Opened(Opened),
     /// This was tried to reach a peer, or to reach it without a relay.
-    Tried { peer: PeerId, report: nat::Report },
+    Tried { peer: PeerId, reached: bool, report: nat::Report },
     /// A connection has broken: nothing comes from the peer any more. A relay that has ended it says why.
     Broken { peer: PeerKey, why: Option<RelayEnd> },
     /// Content could not be read or written.

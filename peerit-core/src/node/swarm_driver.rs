@@ -205,7 +205,7 @@ impl<'a> SwarmDriver<'a> {
             }
             Input::Found(peers) => self.found(now, peers),
             Input::Opened(opened) => self.open(now, opened),
-            Input::Tried { peer, report } => self.tried(peer, report),
+            Input::Tried { peer, reached, report } => self.tried(peer, reached, report),
             Input::StoreFailed(error) => return Err(error.into()),
             Input::Finished => {
                 self.finished = true;

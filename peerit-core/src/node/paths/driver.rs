@@ -281,12 +281,12 @@ impl Driver {
                     if let Some((_, opened)) = arrived {
                         self.hand_over(topic, peer, opened, path);
                     }
-                    self.send(topic, Input::Tried { peer, report });
+                    self.send(topic, Input::Tried { peer, reached: true, report });
                 }
                 Action::Failed { topic, peer, report, .. } => {
                     log::debug!("{peer:?} is not reached: {report}");
                     self.dials_failed(topic, peer);
-                    self.send(topic, Input::Tried { peer, report });
+                    self.send(topic, Input::Tried { peer, reached: false, report });
                 }
             }
         }

@@ -81,10 +81,11 @@ impl SwarmDriver<'_> {
     }
 
     /// Keeps what was tried to reach a peer while it is connected; what was tried in vain is told while nobody is.
-    pub(super) fn tried(&mut self, peer: PeerId, report: nat::Report) {
+    /// One that is gone again, banned say, was `reached` all the same.
+    pub(super) fn tried(&mut self, peer: PeerId, reached: bool, report: nat::Report) {
         if self.is_connected(peer) {
             self.reports.insert(peer, report);
-        } else {
+        } else if !reached {
             self.trouble = Some(format!("a peer is not reached: {report}"));
         }
     }
