@@ -241,39 +241,42 @@ impl Share {
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut ShareStatus)) {
-        change(&mut self.state().status);
-        self.0.changed.notify(usize::MAX);
+        self.change(|state| change(&mut state.status));
     }
 
-    /// The share stops with this.
-    pub(crate) fn fail(&self, error: ShareError) {
-        let mut state = self.state();
-        state.status.state = ShareState::Failed;
-        state.status.complete = false;
-        state.status.reason = error.to_string();
-        state.status.peers.clear();
-        state.status.download_rate = 0;
-        state.status.upload_rate = 0;
-        state.failure = Some(error);
-        drop(state);
-        self.0.changed.notify(usize::MAX);
+    /// The share stops with this; so many bytes stay `verified`.
+    pub(crate) fn fail(&self, error: ShareError, verified: u64) {
+        self.change(|State { status, failure, .. }| {
+            status.state = ShareState::Failed;
+            status.complete = false;
+            status.reason = error.to_string();
+            status.verified = verified;
+            status.peers.clear();
+            status.download_rate = 0;
+            status.upload_rate = 0;
+            *failure = Some(error);
+        });
     }
 
     /// Nothing is known of the content in this state.
     pub(crate) fn enter(&self, entered: ShareState) {
-        let mut state = self.state();
-        state.status.state = entered;
-        state.status.complete = false;
-        state.status.reason.clear();
-        state.failure = None;
-        drop(state);
-        self.0.changed.notify(usize::MAX);
+        self.change(|State { status, failure, .. }| {
+            status.state = entered;
+            status.complete = false;
+            status.reason.clear();
+            *failure = None;
+        });
     }
 
     /// The share's task is over.
     pub(crate) fn end(&self) {
         self.state().ended = true;
         self.0.inputs.close();
+        self.0.changed.notify(usize::MAX);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
         self.0.changed.notify(usize::MAX);
     }
 

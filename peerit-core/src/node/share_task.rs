@@ -76,8 +76,7 @@ impl ShareTask {
                 Err(error) => {
                     log::warn!("{}: {error}", self.share.content_id());
                     let kept = self.kept().await;
-                    self.share.update(|status| status.verified = kept);
-                    self.share.fail(error);
+                    self.share.fail(error, kept);
                 }
             }
             if self.wait_for_resume().await.is_err() {
