@@ -224,10 +224,10 @@ impl<'a> SwarmDriver<'a> {
                 self.act();
                 self.hold_memory();
                 self.publish();
-                if *self.paused {
-                    self.sync_before(done);
-                } else {
-                    self.check_before(done);
+                match (*self.paused, self.finished) {
+                    (true, false) => self.work_before(done, |source| sync(&*source.store)),
+                    (false, true) => self.work_before(done, look),
+                    (true, true) | (false, false) => {}
                 }
             }
         }
@@ -331,28 +331,21 @@ impl<'a> SwarmDriver<'a> {
         }
     }
 
-    /// The same before `done` is dropped; inputs are taken meanwhile, as workers wait for it that serve other shares.
-    fn sync_before(&self, done: Sender<()>) {
-        if !self.finished {
-            let (store, job) = (Arc::clone(&self.source.store), self.job.clone());
-            self.context.runtime.spawn_blocking(Box::new(move || {
-                sync(&*store);
-                drop((done, job));
-            }));
-        }
+    /// Works on the files before `done` is dropped; inputs are taken meanwhile, as workers wait for it that serve other
+    /// shares.
+    fn work_before(&self, done: Sender<()>, work: impl FnOnce(&Source) + Send + 'static) {
+        let (source, job) = (self.source.clone(), self.job.clone());
+        self.context.runtime.spawn_blocking(Box::new(move || {
+            work(&source);
+            drop((done, job));
+        }));
     }
+}
 
-    /// Looks whether the files of complete content are still what they were, before `done` is dropped.
-    fn check_before(&self, done: Sender<()>) {
-        if self.finished {
-            let (source, job) = (self.source.clone(), self.job.clone());
-            self.context.runtime.spawn_blocking(Box::new(move || {
-                if let Err(error) = source.store.check() {
-                    let _ = source.inputs.send_blocking(Input::StoreFailed(error));
-                }
-                drop((done, job));
-            }));
-        }
+/// Looks whether the files of complete content are still what they were.
+fn look(source: &Source) {
+    if let Err(error) = source.store.check() {
+        let _ = source.inputs.send_blocking(Input::StoreFailed(error));
     }
 }
 
