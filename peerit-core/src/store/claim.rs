@@ -72,6 +72,12 @@ fn lock(file: &File) -> bool {
     flock(file, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK)
 }
 
+/// The other way round, for a file that stays open.
+pub(super) fn unlock(file: &File) {
+    // Fails where there are no locks.
+    let _ = flock(file, FlockOperation::Unlock);
+}
+
 fn id_of(path: &Path) -> Option<FileId> {
     fs::symlink_metadata(path).ok().map(|facts| (facts.dev(), facts.ino()))
 }

@@ -5,14 +5,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{FlockOperation, flock};
-
 use crate::bitfield::Bitfield;
 use crate::id::{ChunkIndex, ContentId};
 use crate::manifest::{COMPONENT_LENGTH_MAX, Manifest};
 
 use super::beneath::Beneath;
-use super::claim::Claim;
+use super::claim::{Claim, unlock};
 use super::error::StoreError;
 use super::gather::write_all_at;
 use super::record::{self, BootId, ENTRY_LENGTH, Entry, HEADER_LENGTH, Record};
@@ -73,8 +71,7 @@ impl Marker {
 
     /// Lets others go on with the download, though the marker is open still.
     pub(super) fn release(&self) {
-        // Fails where there are no locks.
-        let _ = flock(&self.file, FlockOperation::Unlock);
+        unlock(&self.file);
     }
 
     pub(super) fn holds(&self, chunk: ChunkIndex) -> bool {

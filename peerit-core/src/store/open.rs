@@ -59,11 +59,11 @@ impl FileStore {
     ///
     /// # Errors
     /// [`StoreError::Exists`] when there are files that differ and no download left them, and
-    /// overwriting was not asked for; [`StoreError::OtherDownload`] likewise. [`StoreError::Busy`] when another process has the download, or this one, which did not
-    /// [`FileStore::release`] it. [`StoreError::Unfit`]
-    /// for links and folders in the place of files. [`StoreError::Missing`], [`StoreError::Length`] and
-    /// [`StoreError::Modified`] when shared content is not as the manifest says. Those of the file
-    /// system.
+    /// overwriting was not asked for; [`StoreError::OtherDownload`] likewise. [`StoreError::Busy`] when
+    /// another process has the download, or this one, which did not [`FileStore::release`] it.
+    /// [`StoreError::Unfit`] for links and folders in the place of files. [`StoreError::Missing`],
+    /// [`StoreError::Length`] and [`StoreError::Modified`] when shared content is not as the manifest
+    /// says. Those of the file system.
     pub fn open(
         manifest: &Manifest,
         options: OpenOptions,
@@ -144,7 +144,7 @@ impl Opening<'_> {
         if !ours && !self.options.overwrite {
             self.refuse_others(&content, &survey, &held, stamp.as_ref())?;
         }
-        let in_place = folders_there && held.is_full() && self.lengths_fit(&survey);
+        let in_place = folders_there && held.is_full() && content.check_lengths(&survey).is_ok();
         if matches!(record, Record::Absent) && in_place {
             return Ok((self.read_only(content, &survey, stamp.as_ref()), held));
         }
@@ -228,11 +228,6 @@ impl Opening<'_> {
             all_there &= root.has_folder(&path_inside(&self.name, path))?;
         }
         Ok(all_there)
-    }
-
-    fn lengths_fit(&self, survey: &Survey) -> bool {
-        let lengths = self.manifest.files().iter().map(|file| Some(file.length));
-        survey.all().map(|facts| facts.map(|facts| facts.length)).eq(lengths)
     }
 
     /// Refuses files that are there and are not this content.
