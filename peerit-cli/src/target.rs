@@ -43,7 +43,7 @@ impl Target {
         let room = TRACKER_COUNT_MAX.saturating_sub(args.trackers.len());
         target.kept_trackers = new.take(room).collect();
         // A folder tells whether it can be written to only by being written to.
-        target.written_beside(&[])?;
+        target.beside()?;
         Ok(target)
     }
 
@@ -82,17 +82,22 @@ impl Target {
     }
 
     fn written_beside(&self, content: &[u8]) -> Result<NamedTempFile, CliError> {
-        // The umask takes away what it must.
-        let mut file = tempfile::Builder::new()
-            .prefix(".peerit")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(self.folder())
-            // Its own text ends with a name that is nobody's business.
-            .map_err(|error| self.failed(error.kind().into()))?;
+        let mut file = self.beside()?;
         // The file itself does not add its name to errors.
         file.as_file_mut().write_all(content).map_err(|error| self.failed(error))?;
         file.as_file().sync_all().map_err(|error| self.failed(error))?;
         Ok(file)
+    }
+
+    /// An empty file that is gone again unless it is put somewhere.
+    fn beside(&self) -> Result<NamedTempFile, CliError> {
+        tempfile::Builder::new()
+            .prefix(".peerit")
+            // The umask takes away what it must.
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(self.folder())
+            // Its own text ends with a name that is nobody's business.
+            .map_err(|error| self.failed(error.kind().into()))
     }
 
     /// A file needs a folder, and takes the place of nothing but a file: not of a device, even by force.
