@@ -2,18 +2,33 @@
 
 #![cfg(feature = "async-std")]
 #![allow(missing_docs)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 #[path = "support/stalling.rs"]
 mod stalling;
 mod support;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_lite::future::block_on;
-use peerit_core::node::{DownloadOptions, ShareState};
+use peerit_core::manifest::Manifest;
+use peerit_core::node::{DownloadOptions, Node, ShareState};
 use peerit_core::transport::Identity;
 use stalling::StallingTransport;
 use support::*;
+
+/// A download whose peer has fallen silent after so many bytes, and how many of them are verified.
+async fn stalled(seed: &Node, manifest: &Manifest, folder: &Path, bytes: usize) -> (Node, u64) {
+    let identity = Identity::generate().unwrap();
+    let stalling = Arc::new(StallingTransport::new(&identity, bytes));
+    let node = loopback().transport(stalling, identity).start().await.unwrap();
+    let copy = node.download(manifest.clone(), folder, from_nodes(&[seed])).await.unwrap();
+    // All but the chunk that was under way when the peer fell silent, and frame headers.
+    let stored = bytes - (128 << 10);
+    let verified = until(&copy, |status| status.verified >= stored as u64).await.verified;
+    (node, verified)
+}
 
 #[test]
 fn verified_chunks_are_not_fetched_again() {
@@ -22,14 +37,7 @@ fn verified_chunks_are_not_fetched_again() {
         let temp = tempfile::tempdir().unwrap();
         let (seed, manifest) = seed_of_film(temp.path(), LENGTH).await;
         let folder = temp.path().join("copy");
-
-        let identity = Identity::generate().unwrap();
-        let stalling = Arc::new(StallingTransport::new(&identity, LENGTH / 3));
-        let node = loopback().transport(stalling, identity).start().await.unwrap();
-        let copy = node.download(manifest.clone(), &folder, from_nodes(&[&seed])).await.unwrap();
-        // All but the chunk that was under way when the peer fell silent, and frame headers.
-        let stored = LENGTH / 3 - (128 << 10);
-        let verified = until(&copy, |status| status.verified >= stored as u64).await.verified;
+        let (_node, verified) = stalled(&seed, &manifest, &folder, LENGTH / 3).await;
         // The files as a killed process leaves them: no shutdown, nothing synced.
         let crashed = temp.path().join("crashed");
         std::fs::create_dir(&crashed).unwrap();
@@ -78,12 +86,7 @@ fn what_is_verified_stays_when_the_disk_takes_nothing_more() {
         let temp = tempfile::tempdir().unwrap();
         let (seed, manifest) = seed_of_film(temp.path(), LENGTH).await;
         let folder = temp.path().join("copy");
-        let identity = Identity::generate().unwrap();
-        let stalling = Arc::new(StallingTransport::new(&identity, LENGTH / 3));
-        let node = loopback().transport(stalling, identity).start().await.unwrap();
-        let copy = node.download(manifest.clone(), &folder, from_nodes(&[&seed])).await.unwrap();
-        let stored = LENGTH / 3 - (128 << 10);
-        let verified = until(&copy, |status| status.verified >= stored as u64).await.verified;
+        let (node, verified) = stalled(&seed, &manifest, &folder, LENGTH / 3).await;
         node.shutdown().await;
 
         // As on a full disk, no new marker can be written.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join3;
+use tempfile::TempDir;
 
 use super::super::status::ShareState;
 use super::*;
@@ -16,6 +17,14 @@ const DEADLINE: Duration = Duration::from_secs(60);
 async fn node(runtime: &Arc<dyn Runtime>) -> Node {
     let listen = ([127, 0, 0, 1], 0).into();
     Node::builder().listen(listen).runtime(Arc::clone(runtime)).start().await.unwrap()
+}
+
+/// A small file, and the folder that it is in for as long as that is kept.
+fn film() -> (TempDir, PathBuf) {
+    let temp = tempfile::tempdir().unwrap();
+    let film = temp.path().join("film.mkv");
+    std::fs::write(&film, b"content").unwrap();
+    (temp, film)
 }
 
 #[test]
@@ -42,9 +51,7 @@ fn what_is_wanted_of_a_share_that_is_ending_is_answered() {
 #[test]
 fn a_stop_does_not_wait_for_a_check_that_has_not_begun() {
     on_each_runtime(|runtime| async move {
-        let temp = tempfile::tempdir().unwrap();
-        let content = temp.path().join("film.mkv");
-        std::fs::write(&content, b"content").unwrap();
+        let (temp, content) = film();
         let manifest = create(&content, &CreateOptions::default(), &|_, _| {}).unwrap().manifest;
         let node = node(&runtime).await;
         // More of them than run at once.
@@ -67,9 +74,7 @@ fn a_stop_does_not_wait_for_a_check_that_has_not_begun() {
 #[test]
 fn what_is_shared_again_while_it_is_removed_stays() {
     on_each_runtime(|runtime| async move {
-        let temp = tempfile::tempdir().unwrap();
-        let content = temp.path().join("film.mkv");
-        std::fs::write(&content, b"content").unwrap();
+        let (_temp, content) = film();
         let node = node(&runtime).await;
         let share = node.share(&content, ShareOptions::default()).await.unwrap();
         let manifest = share.manifest().unwrap().clone();
@@ -92,9 +97,7 @@ fn what_is_shared_again_while_it_is_removed_stays() {
 #[test]
 fn what_is_shared_again_is_given_to_peers_again() {
     on_each_runtime(|runtime| async move {
-        let temp = tempfile::tempdir().unwrap();
-        let content = temp.path().join("film.mkv");
-        std::fs::write(&content, b"content").unwrap();
+        let (_temp, content) = film();
         let node = node(&runtime).await;
         let share = || node.share(&content, ShareOptions::default());
         let before = share().await.unwrap();
